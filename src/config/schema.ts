@@ -1,0 +1,22 @@
+import { z } from "zod";
+import { destinationSchema } from "../destinations/config.ts";
+import { upstashSourceSchema } from "../sources/upstash/config.ts";
+import { stateSchema } from "../state/config.ts";
+import { serverSchema, telemetrySchema } from "../telemetry/config.ts";
+import { attributesSchema, tracesSchema, workflowRuleSchema } from "../trace/config.ts";
+
+/** The whole file, composed of each component's own schema. Keys are the user's: snake_case, as in YAML. */
+export const configSchema = z.strictObject({
+  extends: z.string().optional().meta({ description: "another file that this one builds on" }),
+  environment: z.string().min(1).optional().meta({ description: "deployment.environment.name" }),
+  sources: z.array(upstashSourceSchema).default([]),
+  destinations: z.array(destinationSchema).default([]),
+  traces: tracesSchema,
+  workflows: z.array(workflowRuleSchema).default([]),
+  resource: attributesSchema.default({}),
+  state: stateSchema,
+  server: serverSchema,
+  telemetry: telemetrySchema,
+});
+
+export type Config = z.infer<typeof configSchema>;

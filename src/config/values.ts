@@ -1,0 +1,98 @@
+import { inspect } from "node:util";
+import { z } from "zod";
+
+/**
+ * The scalar types of the YAML that need more than zod has: durations, sizes and secrets. A leaf:
+ * every component's own `config.ts` may import it.
+ */
+
+const REDACTED = "[REDACTED]";
+
+/**
+ * A value that must never be printed. Every way of turning it into text gives `[REDACTED]`; only
+ * `reveal()` gives the value, at the place that sends it. Where it came from a `${file:}` reference
+ * the loader binds a reader to it, so that a rotated secret is picked up by `refresh()`.
+ */
+export class Secret {
+  #value: string;
+  #read: (() => string) | undefined;
+  constructor(value: string, read?: () => string) {
+    this.#value = value;
+    this.#read = read;
+  }
+  reveal(): string {
+    return this.#value;
+  }
+  /** Called by the loader, once, where the value came from a reference that can change. */
+  bind(read: () => string): void {
+    this.#read = read;
+  }
+  /** Reads the reference again; true if the value changed. A reference that cannot be read keeps the old value. */
+  refresh(): boolean {
+    if (this.#read === undefined) return false;
+    let value: string;
+    try {
+      value = this.#read();
+    } catch {
+      return false; // the file is being swapped: the next refresh sees it
+    }
+    if (value === "" || value === this.#value) return false;
+    this.#value = value;
+    return true;
+  }
+  toString(): string {
+    return REDACTED;
+  }
+  toJSON(): string {
+    return REDACTED;
+  }
+  [inspect.custom](): string {
+    return REDACTED;
+  }
+}
+
+const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const SIZE_UNITS = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
+
+/** `1.5h` → 5400000; undefined for anything that is no duration. */
+export function parseDuration(text: string): number | undefined {
+  return measure(text, /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/, DURATION_UNITS);
+}
+
+/** `1MiB` → 1048576; undefined for anything that is no size. */
+export function parseSize(text: string): number | undefined {
+  return measure(text, /^(\d+(?:\.\d+)?)(B|KB|MB|GB|KiB|MiB|GiB)$/, SIZE_UNITS);
+}
+
+function measure(text: string, form: RegExp, units: Readonly<Record<string, number>>): number | undefined {
+  const match = form.exec(text.trim());
+  if (match === null) return undefined;
+  const value = Math.round(Number(match[1]) * (units[match[2] ?? ""] ?? Number.NaN));
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** A duration such as `500ms 10s 5m 24h 7d`; milliseconds after parsing. A bare 0 is allowed. */
+export const duration = () => scalar(parseDuration, "a duration such as 500ms, 10s, 5m, 24h or 7d");
+
+/** A size such as `512KiB 1MiB 4MB`; bytes after parsing. */
+export const size = () => scalar(parseSize, "a size such as 512KiB, 1MiB or 4MB");
+
+function scalar(parse: (text: string) => number | undefined, expected: string) {
+  return z
+    .union([z.string(), z.literal(0)], { error: expected })
+    .transform((value, context) => {
+      const parsed = value === 0 || value === "0" ? 0 : parse(value);
+      if (parsed !== undefined) return parsed;
+      context.issues.push({ code: "custom", message: expected, input: value });
+      return z.NEVER;
+    })
+    .meta({ description: expected, "x-expected": expected });
+}
+
+/** A string that is a secret: `Secret` after parsing, never shown in an error. */
+export const secret = () =>
+  z
+    .string({ error: "a secret, best as ${env:NAME} or ${file:PATH}" })
+    .min(1, "a secret that is not empty")
+    .transform((value) => new Secret(value))
+    .meta({ description: "a secret: ${env:NAME} or ${file:PATH}", "x-secret": true });

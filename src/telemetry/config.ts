@@ -1,0 +1,24 @@
+import { z } from "zod";
+
+/** `server:` and `telemetry:` as the user writes them. */
+export const serverSchema = z
+  .strictObject({
+    listen: z.string().default("127.0.0.1:9477").meta({ description: 'host:port of /metrics and the health checks; "" = off' }),
+  })
+  .prefault({});
+
+export const telemetrySchema = z
+  .strictObject({
+    log: z
+      .strictObject({
+        level: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+        format: z.enum(["json", "pretty", "auto"]).default("auto").meta({ description: "auto: pretty on a terminal" }),
+      })
+      .prefault({}),
+    traces: z.strictObject({ endpoint: z.string().optional() }).prefault({}).meta({ description: "the bridge's own traces" }),
+    run_metrics: z.boolean().default(true),
+  })
+  .prefault({});
+
+export type ServerConfig = z.infer<typeof serverSchema>;
+export type TelemetryConfig = z.infer<typeof telemetrySchema>;
