@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+import { COMMANDS, type Command } from "./commands/commands.ts";
+import { CommandError, type CommandIo, EXIT } from "./commands/io.ts";
+import { VERSION } from "./version.ts";
+
+/** argv → one command → exit code. Results go to stdout, everything else to stderr. */
+async function main(argv: readonly string[], io: CommandIo): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === "--version" || name === "-v" || rest.includes("--version")) {
+    io.stdout.write(`${VERSION}\n`);
+    return EXIT.done;
+  }
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    (name === undefined ? io.stderr : io.stdout).write(overview());
+    return name === undefined ? EXIT.usage : EXIT.done;
+  }
+  const command = COMMANDS[name];
+  if (command === undefined) throw new CommandError(`there is no command ${JSON.stringify(name)}; wfotel --help lists them`);
+  if (rest.includes("--help") || rest.includes("-h")) {
+    io.stdout.write(`${command.summary}\n\n${command.usage.trim()}\n\n${COMMON_OPTIONS}`);
+    return EXIT.done;
+  }
+  const run = await command.load();
+  return run(rest, io);
+}
+
+const COMMON_OPTIONS = `Everywhere:
+  --config FILE      configuration (else WFOTEL_CONFIG, else environment variables alone)
+  --state FILE       state file (else WFOTEL_STATE, else state.path)
+  --log-level LEVEL  trace, debug, info, warn, error, fatal or silent
+  --help, --version
+
+Exit codes: 0 done · 1 done, but not all of it · 2 bad configuration or usage ·
+3 unreadable input · 4 not found · 70 a bug
+`;
+
+function overview(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  const lines = Object.entries(COMMANDS).map(([name, command]: [string, Command]) => `  ${name.padEnd(width)}  ${command.summary}`);
+  return `wfotel ${VERSION}: Upstash Workflow runs as OpenTelemetry traces\n\nUsage: wfotel COMMAND [options]\n\n${lines.join("\n")}\n\n${COMMON_OPTIONS}`;
+}
+
+/** The first signal asks the command to end; the second ends the process at once. */
+function stopOnSignals(): AbortSignal {
+  const controller = new AbortController();
+  for (const [name, number] of [["SIGTERM", 15] as const, ["SIGINT", 2] as const]) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(128 + number);
+      controller.abort(name);
+    });
+  }
+  return controller.signal;
+}
+
+/** A reader that has gone (`wfotel convert … | head`) is no error of ours. */
+function endQuietlyWithoutReader(stream: NodeJS.WriteStream): void {
+  stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.bug));
+}
+
+endQuietlyWithoutReader(process.stdout);
+endQuietlyWithoutReader(process.stderr);
+const io: CommandIo = { stdout: process.stdout, stderr: process.stderr, env: process.env, cwd: process.cwd(), signal: stopOnSignals() };
+try {
+  process.exitCode = await main(process.argv.slice(2), io);
+} catch (error) {
+  if (error instanceof CommandError) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = error.exitCode;
+  } else {
+    process.stderr.write(`wfotel: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = EXIT.bug;
+  }
+}
