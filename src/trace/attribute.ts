@@ -1,0 +1,39 @@
+import type { Attributes, AttributeValue } from "./span.ts";
+
+interface ValueOf {
+  string: string;
+  int: number;
+  double: number;
+  boolean: boolean;
+  "string[]": readonly string[];
+}
+export type AttributeType = keyof ValueOf;
+
+/** One public attribute: its name, the type of its value, which spans (or events) carry it, and what it says. */
+export interface Attribute<T extends AttributeType = AttributeType> {
+  readonly name: string;
+  readonly type: T;
+  readonly on: string;
+  readonly says: string;
+}
+
+export function define<T extends AttributeType>(name: string, type: T, on: string, says: string): Attribute<T> {
+  return { name, type, on, says };
+}
+
+/** One attribute, or none where there is no value or OTLP could not carry it: no NaN, no infinity, no integer that is not exact. */
+export function attribute<T extends AttributeType>(of: Attribute<T>, value: ValueOf[T] | undefined): Attributes {
+  if (value === undefined || value === "" || (Array.isArray(value) && value.length === 0)) return {};
+  if (of.type === "int" && !Number.isSafeInteger(value)) return {};
+  if (of.type === "double" && !Number.isFinite(value)) return {};
+  return { [of.name]: value as AttributeValue };
+}
+
+/** At most `limit` attributes: first those of `order`, in that order, then the others in theirs. */
+export function lean(attributes: Attributes, order: readonly string[], limit: number): Attributes {
+  const rank = new Map(order.map((name, index) => [name, index]));
+  const names = Object.keys(attributes);
+  if (names.length <= limit) return attributes;
+  const kept = new Set(names.toSorted((a, b) => (rank.get(a) ?? order.length) - (rank.get(b) ?? order.length)).slice(0, limit));
+  return Object.fromEntries(Object.entries(attributes).filter(([name]) => kept.has(name)));
+}
