@@ -1,0 +1,79 @@
+import { type ExecFileException, execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+/** What a user installs: the packed package, in a folder that has nothing else. */
+const ROOT = join(import.meta.dirname, "../..");
+const MANIFEST = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+
+let scratch: string;
+let installed: string;
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), "wfotel-bundle-"));
+  await run("npm", ["pack", "--pack-destination", scratch], ROOT); // builds it first: `prepack`
+  const tarball = readdirSync(scratch).find((file) => file.endsWith(".tgz"))!;
+  installed = join(scratch, "installed");
+  mkdirSync(installed);
+  writeFileSync(join(installed, "package.json"), "{}");
+  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", join(scratch, tarball)], installed);
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+test("the package holds the bundles, the configuration and the legal texts, and no source", () => {
+  const root = join(installed, "node_modules/upstash-workflow-otel");
+  expect(readdirSync(root).sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "config", "dist", "package.json"]);
+  expect(readdirSync(join(root, "dist")).sort()).toEqual(["THIRD-PARTY-LICENSES.txt", "ids.d.ts", "ids.mjs", "wfotel.mjs"]);
+  expect(readdirSync(join(root, "config"))).toContain("schema.json");
+});
+
+test("it brings no other package with it", () => {
+  expect(readdirSync(join(installed, "node_modules")).filter((name) => !name.startsWith("."))).toEqual(["upstash-workflow-otel"]);
+});
+
+test("wfotel --version prints the package's version", async () => {
+  expect(await wfotel("--version")).toEqual({ stdout: `${MANIFEST.version}\n`, stderr: "" });
+});
+
+test("wfotel --help names the commands", async () => {
+  expect((await wfotel("--help")).stdout).toMatch(/\brun\b.*\bconvert\b.*\bdemo\b/s);
+});
+
+test("wfotel convert turns the published sample into the bytes that the source makes", async () => {
+  const sample = join(ROOT, "test/fixtures/runs-documented.json");
+  const bundle = await wfotel("convert", sample);
+  const source = await run(process.execPath, [join(ROOT, "src/cli.ts"), "convert", sample], installed);
+  expect(JSON.parse(bundle.stdout).resourceSpans).toHaveLength(1);
+  expect(bundle).toEqual(source);
+});
+
+test("a TypeScript program can import the ids with their types", async () => {
+  const program = 'import { traceId } from "upstash-workflow-otel/ids";\nexport const id: string = traceId("wfr_x", 1736340463061);\n';
+  writeFileSync(join(installed, "program.ts"), program);
+  const print = 'import("./program.ts").then((program) => process.stdout.write(program.id))';
+  expect((await run(process.execPath, ["--eval", print], installed)).stdout).toMatch(/^[0-9a-f]{32}$/);
+  const tsc = join(ROOT, "node_modules/.bin/tsc");
+  expect(await run(tsc, ["--noEmit", "--strict", "--module", "nodenext", "program.ts"], installed)).toEqual({ stdout: "", stderr: "" });
+});
+
+interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function wfotel(...args: readonly string[]): Promise<Output> {
+  return run(join(installed, "node_modules/.bin/wfotel"), args, installed);
+}
+
+/** Runs a program to its end with this Node first on the PATH; any exit code but 0 fails the test with what was printed. */
+function run(file: string, args: readonly string[], cwd: string): Promise<Output> {
+  const { PATH, ...rest } = process.env;
+  const env = { ...rest, PATH: `${dirname(process.execPath)}${delimiter}${PATH}` };
+  return new Promise((resolve, reject) => {
+    const done = (error: ExecFileException | null, stdout: string, stderr: string) =>
+      error === null ? resolve({ stdout, stderr }) : reject(new Error(`${error.message}\n${stdout}\n${stderr}`));
+    execFile(file, args, { cwd, env, maxBuffer: 64 * 1024 * 1024 }, done);
+  });
+}
