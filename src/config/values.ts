@@ -71,8 +71,17 @@ function measure(text: string, form: RegExp, units: Readonly<Record<string, numb
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
+/** setTimeout's own limit: what a timer cannot wait for would fire at once. */
+const MAX_TIMER = 24 * DURATION_UNITS.d;
+
 /** A duration such as `500ms 10s 5m 24h 7d`; milliseconds after parsing. A bare 0 is allowed. */
 export const duration = () => scalar(parseDuration, "a duration such as 500ms, 10s, 5m, 24h or 7d");
+
+/** A duration that something waits for again and again: never 0, never more than a timer can wait. */
+export const interval = () =>
+  duration()
+    .refine((ms) => ms >= 1 && ms <= MAX_TIMER, "a duration from 1ms to 24d")
+    .meta({ description: "a duration from 1ms to 24d" });
 
 /** A size such as `512KiB 1MiB 4MB`; bytes after parsing. */
 export const size = () => scalar(parseSize, "a size such as 512KiB, 1MiB or 4MB");
@@ -96,3 +105,24 @@ export const secret = () =>
     .min(1, "a secret that is not empty")
     .transform((value) => new Secret(value))
     .meta({ description: "a secret: ${env:NAME} or ${file:PATH}", "x-secret": true });
+
+/** A file that is read: relative to the file it is written in, and readable. Absolute after loading. */
+export const inputPath = () => z.string().min(1).meta({ "x-path": "input" });
+
+/** A file that is written: relative to the file it is written in. Absolute after loading. */
+export const outputPath = () => z.string().min(1).meta({ "x-path": "output" });
+
+/** An http:// or https:// URL without a user name or password in it: those belong in headers, as secrets. */
+export const httpUrl = () =>
+  z.url({ protocol: /^https?$/, error: "an http:// or https:// URL" }).refine((text) => {
+    const url = URL.parse(text);
+    return url === null || (url.username === "" && url.password === "");
+  }, "a URL without a user name or password in it (they belong in headers, as references)");
+
+/** Whether a URL's host is this machine: what goes there stays off the network. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname.endsWith(".localhost") || /^127\.\d+\.\d+\.\d+$/.test(hostname) || hostname === "[::1]";
+}
+
+/** What names an entry of a list in state, metrics and logs. */
+export const entryName = () => z.string().regex(/^[^\s\p{C}]{1,64}$/u, "a name of 1 to 64 characters without spaces");

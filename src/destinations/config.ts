@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { duration, secret, size } from "../config/values.ts";
+import { duration, entryName, httpUrl, inputPath, interval, isLoopback, outputPath, secret, size } from "../config/values.ts";
 
 /** Entries of `destinations:`, as the user writes them, told apart by `type`. */
 
@@ -14,34 +14,38 @@ const samplingSchema = z
   .prefault({});
 
 const common = {
-  name: z.string().min(1).max(64).meta({ description: "in state, metrics and logs; changing it starts a new destination" }),
+  name: entryName().meta({ description: "in state, metrics and logs; changing it starts a new destination" }),
   sampling: samplingSchema,
-  trace_url: z.string().optional().meta({ description: "link template; {trace_id} is filled in" }),
+  trace_url: z
+    .string()
+    .refine(
+      (text) => [...text.matchAll(/\{[^}]*\}/g)].every(([placeholder]) => placeholder === "{trace_id}"),
+      "no placeholder but {trace_id}",
+    )
+    .optional()
+    .meta({ description: "link template; {trace_id} is filled in" }),
 };
 
 const otlpHttpSchema = z.strictObject({
   ...common,
   type: z.literal("otlp-http"),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: "an http:// or https:// URL" })
-    .optional()
-    .meta({ description: "v1/traces is appended" }),
-  traces_endpoint: z
-    .url({ protocol: /^https?$/, error: "an http:// or https:// URL" })
-    .optional()
-    .meta({ description: "taken as it is" }),
+  endpoint: httpUrl().optional().meta({ description: "v1/traces is appended" }),
+  traces_endpoint: httpUrl().optional().meta({ description: "taken as it is" }),
   encoding: z.enum(["protobuf", "json"]).default("protobuf"),
   compression: z.enum(["gzip", "none"]).default("gzip"),
-  headers: z.record(z.string(), secret()).default({}),
+  headers: z
+    .record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, "a header's name"), secret())
+    .default({})
+    .meta({ description: "sent with every request; quotes around references" }),
   tls: z
     .strictObject({
-      ca_file: z.string().optional(),
-      cert_file: z.string().optional(),
-      key_file: z.string().optional(),
+      ca_file: inputPath().optional(),
+      cert_file: inputPath().optional(),
+      key_file: inputPath().optional(),
       insecure: z.boolean().default(false).meta({ description: "allow plaintext with headers, and any certificate" }),
     })
     .prefault({}),
-  timeout: duration().default(10_000),
+  timeout: interval().default(10_000).meta({ description: "of one whole request" }),
   concurrency: z.int().min(1).max(64).default(4),
   max_request_bytes: size().default(1024 * 1024),
   max_span_age: duration().optional().meta({ description: "how old a span's end may be for the backend, e.g. 60m" }),
@@ -51,16 +55,34 @@ const otlpHttpSchema = z.strictObject({
 const fileSchema = z.strictObject({
   ...common,
   type: z.literal("file"),
-  path: z.string().min(1).meta({ description: "one OTLP/JSON request a line" }),
+  path: outputPath().meta({ description: "one OTLP/JSON request a line" }),
 });
 
 const consoleSchema = z.strictObject({ ...common, type: z.literal("console") });
 
 export const destinationSchema = z.discriminatedUnion("type", [otlpHttpSchema, fileSchema, consoleSchema]).check((context) => {
   const value = context.value;
-  if (value.type !== "otlp-http" || (value.endpoint === undefined) !== (value.traces_endpoint === undefined)) return;
-  context.issues.push({ code: "custom", path: ["endpoint"], message: "one of endpoint and traces_endpoint", input: value.endpoint });
+  if (value.type !== "otlp-http") return;
+  for (const { path, message } of contradictions(value)) context.issues.push({ code: "custom", path, message, input: value });
 });
+
+/** What each key allows and all of them together do not. */
+function contradictions(value: z.infer<typeof otlpHttpSchema>): { path: string[]; message: string }[] {
+  const found: { path: string[]; message: string }[] = [];
+  if ((value.endpoint === undefined) === (value.traces_endpoint === undefined))
+    found.push({ path: ["endpoint"], message: "one of endpoint and traces_endpoint" });
+  const { cert_file, key_file, insecure } = value.tls;
+  if (cert_file !== undefined && key_file === undefined) found.push({ path: ["tls", "key_file"], message: "the key of cert_file" });
+  if (key_file !== undefined && cert_file === undefined) found.push({ path: ["tls", "cert_file"], message: "the certificate of key_file" });
+  const key = value.traces_endpoint === undefined ? "endpoint" : "traces_endpoint";
+  const url = URL.parse(value[key] ?? "");
+  const plaintext = url?.protocol === "http:" && !isLoopback(url.hostname);
+  if (plaintext && Object.keys(value.headers).length > 0 && !insecure)
+    found.push({ path: [key], message: "https:// for an endpoint that gets headers (or tls.insecure: true)" });
+  if (value.too_old !== "send" && value.max_span_age === undefined)
+    found.push({ path: ["max_span_age"], message: `an age, since too_old is ${value.too_old}` });
+  return found;
+}
 
 export type DestinationConfig = z.infer<typeof destinationSchema>;
 export type OtlpHttpConfig = Extract<DestinationConfig, { type: "otlp-http" }>;

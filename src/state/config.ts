@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { size } from "../config/values.ts";
+import { outputPath, size } from "../config/values.ts";
 
 /** `state:` as the user writes it. */
 export const stateSchema = z
   .strictObject({
-    path: z.string().min(1).default("./wfotel.db").meta({ description: "SQLite file; keep it on a volume" }),
+    path: outputPath().default("./wfotel.db").meta({ description: "SQLite file; keep it on a volume" }),
     max_size: size()
       .default(1024 ** 3)
       .meta({ description: "live payload bytes; past it new payloads wait" }),

@@ -1,9 +1,14 @@
 import { z } from "zod";
+import { httpUrl } from "../config/values.ts";
 
 /** `server:` and `telemetry:` as the user writes them. */
 export const serverSchema = z
   .strictObject({
-    listen: z.string().default("127.0.0.1:9477").meta({ description: 'host:port of /metrics and the health checks; "" = off' }),
+    listen: z
+      .string()
+      .regex(/^(?:|(?:\[[0-9A-Fa-f:.]+\]|[^\s:]*):\d{1,5})$/, 'host:port, or "" for off')
+      .default("127.0.0.1:9477")
+      .meta({ description: 'host:port of /metrics and the health checks; "" = off' }),
   })
   .prefault({});
 
@@ -15,8 +20,11 @@ export const telemetrySchema = z
         format: z.enum(["json", "pretty", "auto"]).default("auto").meta({ description: "auto: pretty on a terminal" }),
       })
       .prefault({}),
-    traces: z.strictObject({ endpoint: z.string().optional() }).prefault({}).meta({ description: "the bridge's own traces" }),
-    run_metrics: z.boolean().default(true),
+    traces: z
+      .strictObject({ endpoint: httpUrl().optional().meta({ description: "v1/traces is appended" }) })
+      .prefault({})
+      .meta({ description: "the bridge's own traces" }),
+    run_metrics: z.boolean().default(true).meta({ description: "metrics of the runs themselves, by workflow" }),
   })
   .prefault({});
 

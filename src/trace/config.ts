@@ -5,6 +5,15 @@ import { duration, size } from "../config/values.ts";
 
 export const attributesSchema = z.record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()]));
 
+/** The text of a regular expression that matches something, but not everything. */
+const _patternSchema = z.string().refine((text) => {
+  try {
+    return !new RegExp(text, "u").test("");
+  } catch {
+    return false;
+  }
+}, "a regular expression (with the flag u) that does not match the empty string");
+
 const traceContext = () => z.enum(["link", "join", "ignore"]);
 
 export const tracesSchema = z

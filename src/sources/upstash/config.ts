@@ -1,48 +1,51 @@
 import { z } from "zod";
-import { duration, secret } from "../../config/values.ts";
+import { duration, entryName, httpUrl, interval, secret } from "../../config/values.ts";
 
 /** Default of `url`: the EU region, as the official SDK has it. */
 export const DEFAULT_URL = "https://qstash.upstash.io";
 
 /** One entry of `sources:`, as the user writes it. */
-export const upstashSourceSchema = z.strictObject({
-  name: z.string().min(1).max(64).meta({ description: "in state, metrics and logs; changing it starts anew" }),
-  type: z.literal("upstash").default("upstash"),
-  url: z
-    .url({ protocol: /^https?$/, error: "an http:// or https:// URL" })
-    .default(DEFAULT_URL)
-    .meta({ description: "the region's base URL" }),
-  token: secret(),
-  poll_interval: duration().default(5_000),
-  poll_interval_idle: duration().default(60_000).meta({ description: "while nothing happens" }),
-  lookback: duration()
-    .default(15 * 60_000)
-    .meta({ description: "listed again and again, for runs that appear late" }),
-  open_run_max_interval: duration()
-    .default(5 * 60_000)
-    .meta({ description: "an open run is asked for at least this often" }),
-  sweep_interval: duration().default(86_400_000).meta({ description: "full comparison with the API; 0 = never" }),
-  retention: duration().optional().meta({ description: "how long the API keeps runs; learnt where not given" }),
-  start_from: duration().default(3_600_000).meta({ description: "first start: runs that ended since then" }),
-  completion_feed: z.enum(["auto", "off"]).default("auto").meta({ description: "let the message log name what ended" }),
-  max_requests_per_second: z
-    .number()
-    .positive()
-    .max(1000)
-    .default(10)
-    .meta({ description: "an upper bound; the API's own headers may lower it" }),
-  filters: z
-    .strictObject({
-      workflow_urls: z.array(z.string()).default([]),
-      labels: z.array(z.string()).default([]),
-      flow_control_keys: z.array(z.string()).default([]),
-    })
-    .prefault({})
-    .meta({ description: "only runs that match one entry of every list that is not empty" }),
-  detail: z
-    .enum(["auto", "runs", "messages"])
-    .default("auto")
-    .meta({ description: "messages: exact timelines from the message log; runs: the grouped log alone" }),
-});
+export const upstashSourceSchema = z
+  .strictObject({
+    name: entryName().meta({ description: "in state, metrics and logs; changing it starts anew" }),
+    type: z.literal("upstash").default("upstash"),
+    url: httpUrl().default(DEFAULT_URL).meta({ description: "the region's base URL" }),
+    token: secret(),
+    poll_interval: interval().default(5_000).meta({ description: "while runs come in" }),
+    poll_interval_idle: interval().default(60_000).meta({ description: "while nothing happens" }),
+    lookback: duration()
+      .default(15 * 60_000)
+      .meta({ description: "listed again and again, for runs that appear late" }),
+    open_run_max_interval: interval()
+      .default(5 * 60_000)
+      .meta({ description: "an open run is asked for at least this often" }),
+    sweep_interval: duration().default(86_400_000).meta({ description: "full comparison with the API; 0 = never" }),
+    retention: duration().optional().meta({ description: "how long the API keeps runs; learnt where not given" }),
+    start_from: duration().default(3_600_000).meta({ description: "first start: runs that ended since then" }),
+    completion_feed: z.enum(["auto", "off"]).default("auto").meta({ description: "let the message log name what ended" }),
+    max_requests_per_second: z
+      .number()
+      .positive()
+      .max(1000)
+      .default(10)
+      .meta({ description: "an upper bound; the API's own headers may lower it" }),
+    filters: z
+      .strictObject({
+        workflow_urls: z.array(z.string()).default([]),
+        labels: z.array(z.string()).default([]),
+        flow_control_keys: z.array(z.string()).default([]),
+      })
+      .prefault({})
+      .meta({ description: "only runs that match one entry of every list that is not empty" }),
+    detail: z
+      .enum(["auto", "runs", "messages"])
+      .default("auto")
+      .meta({ description: "messages: exact timelines from the message log; runs: the grouped log alone" }),
+  })
+  .check((context) => {
+    const { detail, completion_feed } = context.value;
+    if (detail !== "messages" || completion_feed !== "off") return;
+    context.issues.push({ code: "custom", path: ["detail"], message: "auto or runs, since completion_feed is off", input: detail });
+  });
 
 export type UpstashSourceConfig = z.infer<typeof upstashSourceSchema>;

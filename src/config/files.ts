@@ -1,0 +1,107 @@
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { parseYaml } from "./document.ts";
+import { type Environment, errorCode, expand } from "./references.ts";
+import { merge, type Problem, type Tree, type TreeMap } from "./tree.ts";
+
+/** A configuration file with everything that it `extends`, merged into one tree. */
+
+const MAX_FILE_BYTES = 1024 * 1024;
+const MAX_CHAIN = 16;
+
+interface Chain {
+  readonly env: Environment;
+  readonly cwd: string;
+  readonly problems: Problem[];
+}
+
+/** Reads `file` (relative to `cwd`) and its bases; what is wrong in any of them is pushed to `problems`. */
+export function readFiles(file: string, env: Environment, cwd: string, problems: Problem[]): Tree {
+  const path = resolve(cwd, file);
+  const place = { kind: "file", file: displayName(path, cwd), directory: dirname(path), line: 1, column: 1 } as const;
+  const text = readConfig(path);
+  if (typeof text === "string") return withBase(parseFile(path, text, { env, cwd, problems }), [path], { env, cwd, problems });
+  problems.push({ place, path: [], text: `expected a configuration file, found ${text.found}` });
+  return { kind: "failed", place };
+}
+
+function parseFile(path: string, text: string, chain: Chain): Tree {
+  const parsed = parseYaml(text, displayName(path, chain.cwd), dirname(path));
+  chain.problems.push(...parsed.problems);
+  for (const key of ["sources", "destinations"]) chain.problems.push(...duplicateNames(parsed.tree, key, chain.env));
+  return parsed.tree;
+}
+
+/** Lays the tree over the file that its `extends` names, if it does. `seen` are the files above, this one last. */
+function withBase(tree: Tree, seen: readonly string[], chain: Chain): Tree {
+  const entry = tree.kind === "map" ? tree.entries.get("extends") : undefined;
+  if (entry === undefined || tree.kind !== "map") return tree;
+  const own: TreeMap = { ...tree, entries: new Map([...tree.entries].filter(([key]) => key !== "extends")) };
+  const place = entry.value.place;
+  const fail = (text: string): Tree => {
+    chain.problems.push({ place, path: ["extends"], text });
+    return own;
+  };
+  if (entry.value.kind !== "scalar" || typeof entry.value.value !== "string")
+    return fail("expected the path of a file, found something else");
+  const expansion = expand(entry.value.value, place.directory, chain.env);
+  if (!expansion.ok) return fail(expansion.problems.join("; "));
+  const path = resolve(place.directory, expansion.text);
+  if (seen.some((above) => realPath(above) === realPath(path)))
+    return fail(`expected files that do not extend each other, found ${displayName(path, chain.cwd)} again`);
+  if (seen.length >= MAX_CHAIN) return fail(`expected at most ${MAX_CHAIN} files that extend one another, found more`);
+  const text = readConfig(path);
+  if (typeof text !== "string") return fail(`expected a configuration file at ${displayName(path, chain.cwd)}, found ${text.found}`);
+  const base = withBase(parseFile(path, text, chain), [...seen, path], chain);
+  return merge(base, own, (item) => nameOf(item, chain.env));
+}
+
+function readConfig(path: string): string | { found: string } {
+  try {
+    if (statSync(path).size > MAX_FILE_BYTES) return { found: "more than 1 MiB" };
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    return { found: `none that can be read (${errorCode(error)})` };
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path; // reading it says what is wrong
+  }
+}
+
+/** As the user would type it from where they are. */
+function displayName(path: string, cwd: string): string {
+  const short = relative(cwd, path);
+  return short === "" || short.startsWith("..") || isAbsolute(short) ? path : short;
+}
+
+/** The `name` of a list's item; undefined where it has none (or none that can be known). */
+function nameOf(item: Tree, env: Environment): string | undefined {
+  const name = item.kind === "map" ? item.entries.get("name")?.value : undefined;
+  if (name?.kind !== "scalar") return undefined;
+  if (typeof name.value !== "string" || name.raw) return String(name.value);
+  const expansion = expand(name.value, name.place.directory, env);
+  return expansion.ok ? expansion.text : undefined;
+}
+
+/** Within one file: over `extends`, the same name means the same item. */
+function duplicateNames(tree: Tree, key: string, env: Environment): Problem[] {
+  const list = tree.kind === "map" ? tree.entries.get(key)?.value : undefined;
+  if (list?.kind !== "list") return [];
+  const problems: Problem[] = [];
+  const seen = new Map<string, number>();
+  list.items.forEach((item, index) => {
+    const name = nameOf(item, env);
+    if (name === undefined || item.kind !== "map") return;
+    const first = seen.get(name);
+    const place = item.entries.get("name")?.value.place ?? item.place;
+    if (first !== undefined)
+      problems.push({ place, path: [key, index, "name"], text: `expected a name of its own, found that of ${key}[${first}]` });
+    else seen.set(name, index);
+  });
+  return problems;
+}

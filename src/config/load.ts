@@ -1,0 +1,137 @@
+import { resolve } from "node:path";
+import { DEFAULT_ENDPOINT, implicitDestination, implicitSource, layers, namesEndpoint, type Variables } from "./environment.ts";
+import { readFiles } from "./files.ts";
+import { type Filled, fill, retype, valueAt } from "./fill.ts";
+import { expectation, formatProblems, problemsOf } from "./problems.ts";
+import { type Environment, expand, hasFileReference } from "./references.ts";
+import { type Config, configSchema } from "./schema.ts";
+import { type Shape, shape } from "./shape.ts";
+import { merge, type Path, type Problem, type Tree, type TreeMap } from "./tree.ts";
+import { Secret } from "./values.ts";
+import { warningsOf } from "./warnings.ts";
+
+/** A file (or the environment alone) → Config, or every error it has, each with its place. */
+
+export interface LoadInput {
+  /** `--config`; else WFOTEL_CONFIG, else the environment alone. */
+  readonly file?: string;
+  readonly env: Environment;
+  /** What relative paths start from that stand in no file. */
+  readonly cwd: string;
+  /** What the command cannot do without; both, unless said otherwise. What is not required is not taken from the environment either. */
+  readonly require?: { readonly source?: boolean; readonly destination?: boolean };
+}
+
+export type LoadResult =
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly file?: string;
+      /** `OTEL_SERVICE_NAME`, only where there is no file: one name for all runs. */
+      readonly serviceName?: string;
+      /** One line each. */
+      readonly warnings: readonly string[];
+    }
+  /** `FILE:LINE:COL path.to.key: expected …, found …`, one line each, all at once; no secrets. */
+  | { readonly ok: false; readonly errors: readonly string[] };
+
+export function loadConfig(input: LoadInput): LoadResult {
+  const vars: Variables = { env: input.env, directory: resolve(input.cwd) };
+  const file = input.file ?? (input.env.WFOTEL_CONFIG || undefined);
+  const problems: Problem[] = [];
+  const written = file === undefined ? undefined : readFiles(file, input.env, vars.directory, problems);
+  const { under, over, serviceName, warnings } = layers(vars, file !== undefined);
+  const lower = written === undefined ? under : merge(under, written, noName);
+  const whole = lower.kind === "map" ? merge(lower, over, noName) : lower;
+  const notes = [...warnings];
+  const tree = whole.kind === "map" ? withImplicit(whole, vars, input, file !== undefined, problems, notes) : whole;
+  const config = check(tree, input.env, problems);
+  if (config === undefined || problems.length > 0) return { ok: false, errors: formatProblems(problems) };
+  config.state.path = resolve(vars.directory, config.state.path);
+  return {
+    ok: true,
+    config,
+    warnings: [...notes, ...warningsOf(config)],
+    ...(file !== undefined && { file }),
+    ...(serviceName !== undefined && { serviceName }),
+  };
+}
+
+/** The environment's layers hold no lists. */
+const noName = () => undefined;
+
+/** Adds the environment's source and destination where they are required and nothing names one. */
+function withImplicit(tree: TreeMap, vars: Variables, input: LoadInput, hasFile: boolean, problems: Problem[], notes: string[]): TreeMap {
+  const { source = true, destination = true } = input.require ?? {};
+  const entries = new Map(tree.entries);
+  const add = (key: string, item: Tree) => entries.set(key, { key: item.place, value: { kind: "list", items: [item], place: item.place } });
+  if (source && isEmpty(tree, "sources")) {
+    const item = implicitSource(vars);
+    if (item === undefined) problems.push(missingSource(tree, vars, hasFile));
+    else add("sources", item);
+  }
+  if (destination && isEmpty(tree, "destinations")) {
+    const text = "expected at least one destination (or OTEL_EXPORTER_OTLP_ENDPOINT in the environment), found none";
+    if (hasFile && !namesEndpoint(vars)) problems.push({ place: tree.place, path: ["destinations"], text });
+    else add("destinations", implicitDestination(vars, problems));
+    if (!hasFile && !namesEndpoint(vars))
+      notes.push(`nothing names a destination: sending to ${DEFAULT_ENDPOINT}, OpenTelemetry's default`);
+  }
+  return { ...tree, entries };
+}
+
+function missingSource(tree: TreeMap, vars: Variables, hasFile: boolean): Problem {
+  if (hasFile)
+    return { place: tree.place, path: ["sources"], text: "expected at least one source (or QSTASH_TOKEN in the environment), found none" };
+  const place = { kind: "variable", name: "QSTASH_TOKEN", directory: vars.directory } as const;
+  return { place, path: [], text: "expected the token of your region's QStash, as the Upstash console shows it, found nothing" };
+}
+
+function isEmpty(tree: TreeMap, key: string): boolean {
+  const list = tree.entries.get(key)?.value;
+  return list === undefined || (list.kind === "list" && list.items.length === 0);
+}
+
+/** Checks the tree against the schema and binds its secrets; problems go to `problems`. */
+function check(tree: Tree, env: Environment, problems: Problem[]): Config | undefined {
+  const root = shape();
+  const filled = fill(tree, root, env);
+  problems.push(...filled.problems);
+  const parsed = parse(filled);
+  if (!parsed.success) {
+    problems.push(...issuesOf(parsed.error.issues, tree, root, filled));
+    return undefined;
+  }
+  bindSecrets(parsed.data, filled, env);
+  return parsed.data;
+}
+
+/** References are texts at first; where that is refused they take the type they read as. */
+function parse(filled: Filled) {
+  const parsed = configSchema.safeParse(filled.value, { error: expectation });
+  if (parsed.success) return parsed;
+  const whole = new Set(filled.references.filter((reference) => reference.whole).map((reference) => JSON.stringify(reference.path)));
+  const refused = parsed.error.issues.map((issue) => issue.path as Path).filter((path) => whole.has(JSON.stringify(path)));
+  return retype(filled.value, refused) ? configSchema.safeParse(filled.value, { error: expectation }) : parsed;
+}
+
+/** But for what follows from a value that could not be had. */
+function issuesOf(issues: readonly Parameters<typeof problemsOf>[0][], tree: Tree, root: Shape, filled: Filled): Problem[] {
+  const startsWith = (path: readonly PropertyKey[], start: Path) => start.every((step, index) => path[index] === step);
+  return issues
+    .filter((issue) => !filled.unknown.some((path) => startsWith(issue.path, path)))
+    .flatMap((issue) => problemsOf(issue, [], tree, root));
+}
+
+/** A secret out of a file is read again when it is asked to refresh: Kubernetes swaps the file under a symlink. */
+function bindSecrets(config: Config, filled: Filled, env: Environment): void {
+  for (const { path, template, place } of filled.references) {
+    const secret = valueAt(config, path);
+    if (!(secret instanceof Secret) || !hasFileReference(template)) continue;
+    secret.bind(() => {
+      const expansion = expand(template, place.directory, env);
+      if (!expansion.ok) throw new Error("a reference of a secret cannot be read");
+      return expansion.text;
+    });
+  }
+}

@@ -1,0 +1,98 @@
+import type { z } from "zod";
+import { isShowable, keysOf, nearest, type Shape, shapesAt } from "./shape.ts";
+import { entryAt, nearestPlace, type Path, type Problem, type Tree, typeAt } from "./tree.ts";
+
+/** zod's issues → problems with a place, and problems → the lines that the user reads. */
+
+type Issue = z.core.$ZodIssue;
+
+const NOUNS: Readonly<Record<string, string>> = {
+  string: "a string",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  object: "a map",
+  record: "a map",
+  array: "a list",
+};
+
+/**
+ * What was expected, for `safeParse(…, { error })`: what a schema says itself wins over this. Together
+ * with messages in the schemas that complete "expected …", every issue's message reads alike.
+ */
+export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === "invalid_type") return NOUNS[issue.expected] ?? issue.expected;
+  if (issue.code === "invalid_value") return oneOf(issue.values);
+  if (issue.code === "too_small")
+    return `${unit(issue.origin)} ${issue.inclusive ? "of at least" : "above"} ${issue.minimum}${characters(issue.origin)}`;
+  if (issue.code === "too_big")
+    return `${unit(issue.origin)} ${issue.inclusive ? "of at most" : "below"} ${issue.maximum}${characters(issue.origin)}`;
+  if (issue.code === "invalid_union" && "options" in issue && Array.isArray(issue.options)) return oneOf(issue.options);
+  return undefined;
+}
+
+const unit = (origin: string) => (origin === "string" ? "a string" : "a number");
+const characters = (origin: string) => (origin === "string" ? " characters" : "");
+
+function oneOf(values: readonly unknown[]): string {
+  const all = values.map((value) => String(value));
+  return all.length < 2 ? all.join("") : `${all.slice(0, -1).join(", ")} or ${all.at(-1)}`;
+}
+
+/** The problems that one issue stands for; a union's issue is replaced by what its likeliest alternative lacks. */
+export function problemsOf(issue: Issue, at: Path, tree: Tree, root: Shape): Problem[] {
+  const path = [...at, ...issue.path.map((step) => (typeof step === "number" ? step : String(step)))];
+  const shapes = shapesAt(root, path, (where) => typeAt(tree, where));
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      place: entryAt(tree, [...path, key])?.key ?? nearestPlace(tree, path),
+      path: [...path, key],
+      text: unknownKey(key, keysOf(shapes)),
+    }));
+  }
+  if (issue.code === "invalid_union" && issue.errors.length > 0 && issue.message === "Invalid input") {
+    const meant = issue.errors.find((option) => option.every((inner) => inner.path.length > 0 || inner.code === "unrecognized_keys"));
+    if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path, tree, root));
+    const expected = [...new Set(issue.errors.flatMap((option) => option.map((inner) => inner.message)))].join(", or ");
+    return [{ place: nearestPlace(tree, path), path, text: `expected ${expected}, found ${found(tree, path, shapes)}` }];
+  }
+  return [{ place: nearestPlace(tree, path), path, text: `expected ${issue.message}, found ${found(tree, path, shapes)}` }];
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const meant = nearest(key, known);
+  return meant === undefined ? "expected no such key, found it" : `expected a known key, found an unknown one; the nearest is ${meant}`;
+}
+
+/** What stands there, as much of it as may be shown. */
+function found(tree: Tree, path: Path, shapes: readonly Shape[]): string {
+  const value = entryAt(tree, path)?.value;
+  if (value === undefined) return "nothing";
+  if (value.kind === "map") return "a map";
+  if (value.kind === "list") return "a list";
+  if (value.kind === "failed") return "nothing that can be read";
+  const isReference = value.raw || (typeof value.value === "string" && value.value.includes("${"));
+  if (isReference) return value.raw ? "another value" : "the value of a reference";
+  const harmless =
+    value.oneLine && isShowable(shapes) && /^[\w .:/*+-]{0,60}$/.test(String(value.value)) && !String(value.value).includes("://");
+  if (harmless) return JSON.stringify(value.value);
+  return NOUNS[typeof value.value] === "a string" ? "another string" : (NOUNS[typeof value.value] ?? "another value");
+}
+
+/** `FILE:LINE:COL path.to.key: what is wrong`, in the order in which a reader meets them; each once. */
+export function formatProblems(problems: readonly Problem[]): string[] {
+  const order = new Intl.Collator("en", { numeric: true });
+  return [...new Set(problems.map(format))].sort(order.compare);
+}
+
+function format({ place, path, text }: Problem): string {
+  if (place.kind === "variable") return `${place.name}: ${text}`;
+  const at = `${place.file}:${place.line}:${place.column}`;
+  return path.length === 0 ? `${at}: ${text}` : `${at} ${formatPath(path)}: ${text}`;
+}
+
+/** `sources[0].poll_interval`; keys are cut to 64 characters and made printable. */
+export function formatPath(path: Path): string {
+  const steps = path.map((step) => (typeof step === "number" ? `[${step}]` : `.${step.slice(0, 64).replaceAll(/[\p{C}\s]/gu, "?")}`));
+  return steps.join("").replace(/^\./, "");
+}
