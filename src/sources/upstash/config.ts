@@ -8,20 +8,16 @@ export const DEFAULT_URL = "https://qstash.upstash.io";
 export const upstashSourceSchema = z
   .strictObject({
     name: entryName().meta({ description: "in state, metrics and logs; changing it starts anew" }),
-    type: z.literal("upstash").default("upstash"),
+    type: z.literal("upstash").default("upstash").meta({ description: "where runs are read from" }),
     url: httpUrl().default(DEFAULT_URL).meta({ description: "the region's base URL" }),
     token: secret(),
-    poll_interval: interval().default(5_000).meta({ description: "while runs come in" }),
-    poll_interval_idle: interval().default(60_000).meta({ description: "while nothing happens" }),
-    lookback: duration()
-      .default(15 * 60_000)
-      .meta({ description: "listed again and again, for runs that appear late" }),
-    open_run_max_interval: interval()
-      .default(5 * 60_000)
-      .meta({ description: "an open run is asked for at least this often" }),
-    sweep_interval: duration().default(86_400_000).meta({ description: "full comparison with the API; 0 = never" }),
+    poll_interval: interval().prefault("5s").meta({ description: "while runs come in" }),
+    poll_interval_idle: interval().prefault("60s").meta({ description: "while nothing happens" }),
+    lookback: duration().prefault("15m").meta({ description: "listed again and again, for runs that appear late" }),
+    open_run_max_interval: interval().prefault("5m").meta({ description: "an open run is asked for at least this often" }),
+    sweep_interval: duration().prefault("24h").meta({ description: "full comparison with the API; 0 = never" }),
     retention: duration().optional().meta({ description: "how long the API keeps runs; learnt where not given" }),
-    start_from: duration().default(3_600_000).meta({ description: "first start: runs that ended since then" }),
+    start_from: duration().prefault("1h").meta({ description: "first start: runs that ended since then" }),
     completion_feed: z.enum(["auto", "off"]).default("auto").meta({ description: "let the message log name what ended" }),
     max_requests_per_second: z
       .number()
@@ -31,9 +27,9 @@ export const upstashSourceSchema = z
       .meta({ description: "an upper bound; the API's own headers may lower it" }),
     filters: z
       .strictObject({
-        workflow_urls: z.array(z.string()).default([]),
-        labels: z.array(z.string()).default([]),
-        flow_control_keys: z.array(z.string()).default([]),
+        workflow_urls: z.array(z.string()).default([]).meta({ description: "whole URLs, as the runs have them" }),
+        labels: z.array(z.string()).default([]).meta({ description: "one of the run's labels" }),
+        flow_control_keys: z.array(z.string()).default([]).meta({ description: "whole keys" }),
       })
       .prefault({})
       .meta({ description: "only runs that match one entry of every list that is not empty" }),

@@ -1,0 +1,136 @@
+import type { RunKey, WorkflowRun } from "../../model/run.ts";
+import type { EventPage, RunEvent, RunPage, UnreadableEntry } from "../source.ts";
+import { decodeFailureFunction, decodeGroups } from "./decode-steps.ts";
+import { isObject, type Oddities, objectAt, parseMending, textsIn } from "./repair.ts";
+import { filled, millis, payloadText } from "./scalars.ts";
+import { eventShape, invokerShape, runShape, type WireIdentity, type WireRun } from "./wire.ts";
+
+type Unreadable = { readonly ok: false; readonly reason: string; readonly key?: RunKey };
+
+/**
+ * One entry of a grouped log → the model. It is unreadable only where it is no object or cannot be
+ * identified; anything else that is odd is mended or dropped field by field and named in `oddities`.
+ * `reason` names a path and what was expected there, never a value.
+ */
+export function decodeRun(entry: unknown): { readonly ok: true; readonly run: WorkflowRun } | Unreadable {
+  if (!isObject(entry)) return { ok: false, reason: "expected a run, an object" };
+  const oddities: Oddities = new Set();
+  const wire = parseMending(runShape, entry, "", oddities);
+  const key = identify(wire);
+  return "reason" in key ? key : { ok: true, run: toRun(wire, key, oddities) };
+}
+
+/** One line of the flat message log → the model; unreadable without run, time and state. */
+export function decodeEvent(entry: unknown): { readonly ok: true; readonly event: RunEvent } | Unreadable {
+  if (!isObject(entry)) return { ok: false, reason: "expected an event, an object" };
+  const oddities: Oddities = new Set();
+  const wire = parseMending(eventShape, entry, "", oddities);
+  const key = identify(wire);
+  if ("reason" in key) return key;
+  const time = millis(wire.time);
+  if (time === undefined) return { ok: false, reason: "time: expected a time in milliseconds", key };
+  const state = filled(wire.state);
+  if (state === undefined) return { ok: false, reason: "state: expected a state", key };
+  return { ok: true, event: { ...key, time, state, url: wire.workflowUrl ?? "", nextDeliveryTime: millis(wire.nextDeliveryTime) } };
+}
+
+/**
+ * What a log API body is. An empty page may leave its list out, like everything that is empty; an
+ * object with other fields and no list is something else (an error, another API).
+ */
+export function bodyKind(body: unknown): "runs" | "events" | "empty" | "other" {
+  if (!isObject(body)) return "other";
+  if (Array.isArray(body.runs)) return "runs";
+  if (Array.isArray(body.events)) return "events";
+  const rest = Object.keys(body).filter(
+    (field) => field !== "cursor" && !(body[field] === null && (field === "runs" || field === "events")),
+  );
+  return rest.length === 0 ? "empty" : "other";
+}
+
+/** A grouped log body, `{cursor?, runs}`. One that is something else gives one unreadable entry. */
+export function decodeRunsBody(body: unknown): RunPage {
+  const runs: WorkflowRun[] = [];
+  const unreadable = decodeEach(body, "runs", (entry) => {
+    const decoded = decodeRun(entry);
+    if (decoded.ok) runs.push(decoded.run);
+    return decoded;
+  });
+  return { runs, unreadable, cursor: nextCursor(body) };
+}
+
+/** A flat log body, `{cursor?, events}`. One that is something else gives one unreadable entry. */
+export function decodeEventsBody(body: unknown): EventPage {
+  const events: RunEvent[] = [];
+  const unreadable = decodeEach(body, "events", (entry) => {
+    const decoded = decodeEvent(entry);
+    if (decoded.ok) events.push(decoded.event);
+    return decoded;
+  });
+  return { events, unreadable, cursor: nextCursor(body) };
+}
+
+function decodeEach(body: unknown, list: "runs" | "events", decode: (entry: unknown) => { ok: true } | Unreadable): UnreadableEntry[] {
+  const kind = bodyKind(body);
+  if (kind === "empty") return [];
+  const entries = isObject(body) ? body[list] : undefined;
+  if (!Array.isArray(entries)) return [{ position: 0, reason: `${list}: expected a list` }];
+  const unreadable: UnreadableEntry[] = [];
+  entries.forEach((entry, position) => {
+    const decoded = decode(entry);
+    if (!decoded.ok) unreadable.push({ position, reason: decoded.reason, key: decoded.key });
+  });
+  return unreadable;
+}
+
+/** The end of paging is a cursor that is missing, `""` or `null`. */
+function nextCursor(body: unknown): string | undefined {
+  const cursor = isObject(body) ? body.cursor : undefined;
+  if (typeof cursor === "number") return String(cursor);
+  return typeof cursor === "string" && cursor !== "" ? cursor : undefined;
+}
+
+function identify(wire: WireIdentity): RunKey | Unreadable {
+  const id = filled(wire.workflowRunId);
+  if (id === undefined) return { ok: false, reason: "workflowRunId: expected an id" };
+  const createdAt = millis(wire.workflowRunCreatedAt) ?? millis(wire.workflowCreatedAt);
+  if (createdAt === undefined) return { ok: false, reason: "workflowRunCreatedAt: expected a time in milliseconds" };
+  return { id, createdAt };
+}
+
+function toRun(wire: WireRun, key: RunKey, oddities: Oddities): WorkflowRun {
+  const run = {
+    ...key,
+    url: wire.workflowUrl ?? "",
+    state: wire.workflowState ?? "",
+    completedAt: millis(wire.workflowRunCompletedAt),
+    callerIp: filled(wire.workflowRunCallerIp),
+    response: payloadText(wire.workflowRunResponse, "workflowRunResponse", oddities),
+    labels: labelsOf(wire, oddities),
+    flowControlKey: filled(wire.flowControlKey),
+    dlqId: filled(wire.dlqId),
+    invoker: invokerOf(wire, oddities),
+    failureFunction: decodeFailureFunction(wire.failureFunction, oddities),
+    groups: decodeGroups(wire.steps, oddities),
+  };
+  return { ...run, oddities: [...oddities] };
+}
+
+/** `label` is the deprecated first of `labels`, and in older logs stands alone. */
+function labelsOf(wire: WireRun, oddities: Oddities): string[] {
+  const labels = textsIn(wire.labels, "labels", oddities);
+  const single = filled(wire.label);
+  return labels.length === 0 && single !== undefined ? [single] : labels;
+}
+
+function invokerOf(wire: WireRun, oddities: Oddities): WorkflowRun["invoker"] {
+  const entry = objectAt(wire.invoker, "invoker", oddities);
+  const invoker = entry && parseMending(invokerShape, entry, "invoker.", oddities);
+  const id = filled(invoker?.workflowRunId);
+  if (invoker === undefined || id === undefined) return undefined;
+  return {
+    id,
+    createdAt: millis(invoker.workflowRunCreatedAt) ?? millis(invoker.workflowCreatedAt),
+    url: filled(invoker.workflowUrl),
+  };
+}
