@@ -1,0 +1,21 @@
+/**
+ * The one pattern language of the configuration: `*` stands for anything (also nothing, also `/`), every
+ * other character for itself. Linear in the text, so that no text and no pattern can make it hang.
+ */
+export function glob(pattern: string): (text: string) => boolean {
+  const parts = pattern.split("*");
+  const first = parts[0] ?? "";
+  if (parts.length === 1) return (text) => text === first;
+  const last = parts.at(-1) ?? "";
+  const middle = parts.slice(1, -1);
+  return (text) => {
+    if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
+    let at = first.length;
+    for (const part of middle) {
+      const found = text.indexOf(part, at);
+      if (found < 0) return false;
+      at = found + part.length;
+    }
+    return at <= text.length - last.length;
+  };
+}

@@ -1,0 +1,100 @@
+import type { MappingSettings, WorkflowRule } from "./config.ts";
+import { glob } from "./glob.ts";
+import { createRedactor, type Redactor } from "./redact.ts";
+import { hostOf, serviceNameOf } from "./service-name.ts";
+import type { Attributes } from "./span.ts";
+
+/** What the user's `workflows:` rules and the defaults make of a run. Strings are redacted, but not cut. */
+export interface RunNaming {
+  /** Index of the rule that matched, in `settings.workflows`. */
+  readonly rule?: number;
+  /** The rule says that such runs are not exported. */
+  readonly dropped: boolean;
+  /** The workflow's name: the run span's, and `upstash.workflow.name`. */
+  readonly name: string;
+  readonly serviceName: string;
+  readonly serviceNamespace?: string;
+  readonly environment?: string;
+  /** The rule's own, for the run span. */
+  readonly attributes: Attributes;
+  readonly traceContext: "link" | "join" | "ignore";
+  /** A step's name after the rule's `step_names`; the name itself where none matches. */
+  stepName(name: string): string;
+}
+
+const NAMELESS = "workflow";
+/** UUIDs, 16 hex digits or more, 6 digits or more. */
+const IDS = /(?<![\da-z])(?:[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|[\da-f]{16,})(?![\da-z])|\d{6,}/gi;
+
+interface Matcher {
+  readonly rule: WorkflowRule;
+  matches(url: string, labels: readonly string[]): boolean;
+  stepName(name: string): string;
+}
+
+interface Compiled {
+  readonly matchers: readonly Matcher[];
+  readonly redactor: Redactor;
+}
+
+/** Patterns are compiled once for each settings object; a memo, so naming stays pure. */
+const compiled = new WeakMap<MappingSettings, Compiled>();
+
+/**
+ * Names a run by the first rule that matches it. A rule matches if everything its `match` holds does: the
+ * URL, with or without its query, and one of the labels. A `match` with neither matches **no** run: an
+ * emptied key must not rename or drop everything; who wants that writes `url: "*"`.
+ */
+export function nameRun(run: { readonly url: string; readonly labels: readonly string[] }, settings: MappingSettings): RunNaming {
+  const { matchers, redactor } = compile(settings);
+  const index = matchers.findIndex((matcher) => matcher.matches(run.url, run.labels));
+  const matcher = matchers[index];
+  const set = matcher?.rule.set;
+  const environment = set?.environment ?? settings.environment;
+  return {
+    ...(matcher === undefined ? {} : { rule: index }),
+    dropped: matcher?.rule.drop ?? false,
+    name: set?.name ?? workflowName(run.url, redactor),
+    serviceName: set?.service_name ?? settings.serviceName ?? serviceNameOf(hostOf(run.url)),
+    ...(set?.service_namespace === undefined ? {} : { serviceNamespace: set.service_namespace }),
+    ...(environment === undefined ? {} : { environment }),
+    attributes: set?.attributes ?? {},
+    traceContext: set?.trace_context ?? settings.traces.trace_context,
+    stepName: matcher?.stepName ?? ((name) => name),
+  };
+}
+
+/** The URL's path with ids replaced (`/api/orders/{id}`): as few names as there are workflows. */
+function workflowName(url: string, redactor: Redactor): string {
+  const path = URL.canParse(url) ? new URL(url).pathname : withoutQuery(url);
+  const name = redactor.text(path).replace(IDS, "{id}");
+  return name.trim() === "" ? NAMELESS : name;
+}
+
+function withoutQuery(url: string): string {
+  const end = url.search(/[?#]/);
+  return end < 0 ? url : url.slice(0, end);
+}
+
+function compile(settings: MappingSettings): Compiled {
+  const known = compiled.get(settings);
+  if (known !== undefined) return known;
+  const made = { matchers: settings.workflows.map(compileRule), redactor: createRedactor(settings.traces.redact) };
+  compiled.set(settings, made);
+  return made;
+}
+
+function compileRule(rule: WorkflowRule): Matcher {
+  const { url: pattern, label } = rule.match;
+  const url = pattern === undefined ? undefined : glob(pattern);
+  const steps = rule.set.step_names.map((step) => ({ matches: glob(step.match), name: step.name }));
+  return {
+    rule,
+    matches(value, labels) {
+      if (url === undefined && label === undefined) return false;
+      if (url !== undefined && !url(value) && !url(withoutQuery(value))) return false;
+      return label === undefined || labels.includes(label);
+    },
+    stepName: (name) => steps.find((step) => step.matches(name))?.name ?? name,
+  };
+}

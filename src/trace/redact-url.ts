@@ -1,0 +1,59 @@
+import { decodePercent, isMarked, MARK } from "./redact-keys.ts";
+
+export interface UrlRules {
+  key(name: string): boolean;
+  /** What replaces a secret. */
+  mark(value: string): string;
+  /** Redacts the (decoded) value of a harmless key, which may hold a URL itself. */
+  value(value: string): string;
+}
+
+/**
+ * A URL without its secrets: userinfo, and the values of secret keys in query and fragment. Works on the
+ * text, not on a parsed URL: what cannot be parsed must be safe as well, and what is harmless stays as written.
+ */
+export function redactUrl(url: string, rules: UrlRules): string {
+  const bare = redactUserinfo(url, rules);
+  const start = bare.search(/[?#]/);
+  if (start < 0) return bare;
+  return (
+    bare.slice(0, start) +
+    bare
+      .slice(start)
+      .replace(
+        /([?#&;])([^?#&;=]*)=([^#&;]*)/g,
+        (_, sign: string, key: string, value: string) => `${sign}${key}=${redactValue(key, value, rules)}`,
+      )
+  );
+}
+
+function redactValue(key: string, value: string, rules: UrlRules): string {
+  if (value === "") return value;
+  if (rules.key(key)) return rules.mark(value);
+  const decoded = decodePercent(value);
+  const redacted = rules.value(decoded);
+  if (redacted === decoded) return value;
+  return decoded === value ? redacted : encodeURIComponent(redacted);
+}
+
+function redactUserinfo(url: string, rules: UrlRules): string {
+  const start = url.startsWith("//") ? 2 : url.indexOf("://") + 3;
+  if (start < 3 && !url.startsWith("//")) return url;
+  const rest = url.slice(start);
+  const length = rest.search(/[/?#\\]/);
+  const authority = length < 0 ? rest : rest.slice(0, length);
+  let at = authority.lastIndexOf("@");
+  // `user:pa/ss@host`: what looks like a port but is none was a password with a `/`, `?` or `#` in it.
+  if (at < 0 && /^[^[].*:(?!\d*$)/.test(authority)) at = rest.lastIndexOf("@");
+  const tail = rest.slice(at + 1);
+  const clean = tail.includes("://") ? tail.replace(/:\/\/.*/s, (nested) => redactUserinfo(nested, rules)) : tail;
+  if (at < 0) return url.slice(0, start) + clean;
+  return `${url.slice(0, start)}${redactCredentials(rest.slice(0, at), rules)}@${clean}`;
+}
+
+/** `REDACTED:REDACTED`, as OpenTelemetry's `url.full` has it. */
+function redactCredentials(userinfo: string, rules: UrlRules): string {
+  if (userinfo === "" || userinfo.split(":").every(isMarked)) return userinfo;
+  rules.mark(userinfo);
+  return userinfo.includes(":") ? `${MARK}:${MARK}` : MARK;
+}
