@@ -1,19 +1,14 @@
-import type { Attributes as OtelAttributes } from "@opentelemetry/api";
-import { JsonTraceSerializer, ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
-import type { Resource } from "@opentelemetry/resources";
 import type { Encoding } from "../destinations/destination.ts";
 import { DOUBLE_ATTRIBUTES } from "../trace/attributes.ts";
-import type { Attributes, MappedRun, Span } from "../trace/span.ts";
-import { markDoubles, unmarkDoubles } from "./doubles.ts";
-import { readableSpan } from "./readable-span.ts";
+import type { MappedRun, Span } from "../trace/span.ts";
+import { serializer } from "./serialize.ts";
+import { splitProtobuf } from "./split-protobuf.ts";
 
 /** `bytes` is one whole ExportTraceServiceRequest of `spans` whole spans. */
 export interface EncodedChunk {
   readonly bytes: Uint8Array;
   readonly spans: number;
 }
-
-const SERIALIZERS = { protobuf: ProtobufTraceSerializer, json: JsonTraceSerializer } as const;
 
 /**
  * A run as requests of at most `maxChunkBytes`, by OpenTelemetry's own serializers; the same run always gives
@@ -27,9 +22,7 @@ export function encodeRun(
   maxChunkBytes = 256 * 1024,
   doubles: ReadonlySet<string> = DOUBLE_ATTRIBUTES,
 ): EncodedChunk[] {
-  const marked = (attributes: Attributes) => markDoubles(attributes, encoding, doubles) as OtelAttributes;
-  const resource = plainResource(marked(run.resource));
-  const encode = (spans: readonly Span[]) => serialize(spans, resource, encoding, marked);
+  const encode = serializer(run.resource, encoding, doubles);
   return run.spans.length === 0 ? [] : chunks(run.spans, encode, maxChunkBytes);
 }
 
@@ -43,24 +36,53 @@ function chunks(spans: readonly Span[], encode: (spans: readonly Span[]) => Uint
   return parts;
 }
 
-function serialize(
-  spans: readonly Span[],
-  resource: Resource,
-  encoding: Encoding,
-  marked: (attributes: Attributes) => OtelAttributes,
-): Uint8Array {
-  const readable = spans.map((span) => readableSpan(span, resource, marked));
-  const bytes = SERIALIZERS[encoding].serializeRequest(readable);
-  if (bytes === undefined) throw new Error("the OTLP serializer gave nothing");
-  return unmarkDoubles(bytes, encoding);
+/** Every JSON chunk is `{"resourceSpans":[…]}`, as JSON.stringify of the serializer's own object writes it. */
+const OPEN = Buffer.from('{"resourceSpans":[');
+const CLOSE = Buffer.from("]}");
+const COMMA = Buffer.from(",");
+
+/**
+ * Whole requests as one, without decoding them: protobuf messages merge by concatenation (their only field is
+ * repeated), JSON ones share one `resourceSpans` array.
+ */
+export function joinChunks(chunks: readonly Uint8Array[], encoding: Encoding): Uint8Array {
+  const [first] = chunks;
+  if (first !== undefined && chunks.length === 1) return first;
+  if (encoding === "protobuf") return Buffer.concat(chunks);
+  const inner = chunks.flatMap((chunk, i) => [...(i === 0 ? [] : [COMMA]), chunk.subarray(OPEN.length, -CLOSE.length)]);
+  return Buffer.concat([OPEN, ...inner, CLOSE]);
+}
+
+/** The size of {@link joinChunks}'s result, in bytes, from the sizes of the chunks. */
+export function joinedSize(sizes: readonly number[], encoding: Encoding): number {
+  const sum = sizes.reduce((total, size) => total + size, 0);
+  if (encoding === "protobuf") return sum;
+  const frame = OPEN.length + CLOSE.length;
+  return sizes.length === 0 ? frame : sum - (sizes.length - 1) * (frame - COMMA.length);
 }
 
 /**
- * Not resourceFromAttributes: that drops an attribute whose name every object inherits, such as `constructor`.
- * No schema URL: the JSON serializer (0.223) writes it inside the resource too, where OTLP has no such field,
- * and the two names of ours in it are stable. The scopes carry theirs.
+ * One request per span, in order, each with its own resource and scope: the last step of bisecting.
+ * Throws for bytes that are no request.
  */
-function plainResource(attributes: OtelAttributes): Resource {
-  const resource: Resource = { attributes, getRawAttributes: () => Object.entries(attributes), merge: () => resource };
-  return resource;
+export function splitChunk(bytes: Uint8Array, encoding: Encoding): EncodedChunk[] {
+  const spans = encoding === "protobuf" ? splitProtobuf(bytes) : splitJson(bytes);
+  return spans.map((span) => ({ bytes: span, spans: 1 }));
+}
+
+interface JsonRequest {
+  readonly resourceSpans: readonly { readonly scopeSpans: readonly { readonly spans: readonly unknown[] }[] }[];
+}
+
+function splitJson(bytes: Uint8Array): Uint8Array[] {
+  const request = JSON.parse(new TextDecoder().decode(bytes)) as JsonRequest;
+  return request.resourceSpans.flatMap((resourceSpans) =>
+    resourceSpans.scopeSpans.flatMap((scopeSpans) =>
+      scopeSpans.spans.map((span) =>
+        Buffer.from(
+          JSON.stringify({ resourceSpans: [{ ...resourceSpans, scopeSpans: [{ ...scopeSpans, spans: [span] }] }] } satisfies JsonRequest),
+        ),
+      ),
+    ),
+  );
 }

@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readSpans } from "../../src/fake-upstash/otlp-spans.ts";
-import { joinChunks, joinedSize, splitChunk } from "../../src/otlp/chunks.ts";
-import { encodeRun } from "../../src/otlp/encode.ts";
+import { encodeRun, joinChunks, joinedSize, splitChunk } from "../../src/otlp/encode.ts";
 import { anyRun, DOUBLES, runOf } from "./spans.ts";
 
 const anyRuns = fc.array(anyRun, { maxLength: 4 });
