@@ -9,12 +9,13 @@ export default defineConfig({
     testTimeout: 30_000,
     coverage: {
       provider: "v8",
-      include: ["src/**"],
-      reporter: ["text-summary", "json-summary"],
+      include: ["src/**/*.ts"],
+      reporter: [["text", { skipFull: true }]],
+      // Where a branch that no test takes would be a wrong timeline or a lost run. The last one is the decoder.
       thresholds: {
         "src/trace/**": { branches: 95 },
         "src/model/**": { branches: 95 },
-        "src/sources/upstash/{wire,decode}*.ts": { branches: 95 },
+        "src/sources/upstash/{wire,decode*,input,repair,scalars}.ts": { branches: 95 },
       },
     },
   },
