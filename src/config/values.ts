@@ -54,14 +54,17 @@ export class Secret {
 const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const SIZE_UNITS = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+const SIZE = /^(\d+(?:\.\d+)?)(B|KB|MB|GB|KiB|MiB|GiB)$/;
+
 /** `1.5h` → 5400000; undefined for anything that is no duration. */
 export function parseDuration(text: string): number | undefined {
-  return measure(text, /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/, DURATION_UNITS);
+  return measure(text, DURATION, DURATION_UNITS);
 }
 
 /** `1MiB` → 1048576; undefined for anything that is no size. */
 export function parseSize(text: string): number | undefined {
-  return measure(text, /^(\d+(?:\.\d+)?)(B|KB|MB|GB|KiB|MiB|GiB)$/, SIZE_UNITS);
+  return measure(text, SIZE, SIZE_UNITS);
 }
 
 function measure(text: string, form: RegExp, units: Readonly<Record<string, number>>): number | undefined {
@@ -75,7 +78,7 @@ function measure(text: string, form: RegExp, units: Readonly<Record<string, numb
 const MAX_TIMER = 24 * DURATION_UNITS.d;
 
 /** A duration such as `500ms 10s 5m 24h 7d`; milliseconds after parsing. A bare 0 is allowed. */
-export const duration = () => scalar(parseDuration, "a duration such as 500ms, 10s, 5m, 24h or 7d");
+export const duration = () => scalar(parseDuration, DURATION, "a duration such as 500ms, 10s, 5m, 24h or 7d");
 
 /** A duration that something waits for again and again: never 0, never more than a timer can wait. */
 export const interval = () =>
@@ -84,9 +87,9 @@ export const interval = () =>
     .meta({ description: "a duration from 1ms to 24d" });
 
 /** A size such as `512KiB 1MiB 4MB`; bytes after parsing. */
-export const size = () => scalar(parseSize, "a size such as 512KiB, 1MiB or 4MB");
+export const size = () => scalar(parseSize, SIZE, "a size such as 512KiB, 1MiB or 4MB");
 
-function scalar(parse: (text: string) => number | undefined, expected: string) {
+function scalar(parse: (text: string) => number | undefined, form: RegExp, expected: string) {
   return z
     .union([z.string(), z.literal(0)], { error: expected })
     .transform((value, context) => {
@@ -95,7 +98,7 @@ function scalar(parse: (text: string) => number | undefined, expected: string) {
       context.issues.push({ code: "custom", message: expected, input: value });
       return z.NEVER;
     })
-    .meta({ description: expected, "x-expected": expected });
+    .meta({ description: expected, pattern: `${form.source}|^0$` });
 }
 
 /** A string that is a secret: `Secret` after parsing, never shown in an error. */
@@ -125,4 +128,9 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /** What names an entry of a list in state, metrics and logs. */
-export const entryName = () => z.string().regex(/^[^\s\p{C}]{1,64}$/u, "a name of 1 to 64 characters without spaces");
+export const entryName = () =>
+  z
+    .string()
+    .min(1)
+    .max(64)
+    .refine((name) => !/\p{C}/u.test(name), "a name without control characters");

@@ -11,7 +11,8 @@ const samplingSchema = z
       .default([])
       .meta({ description: "sent whatever the ratio says, each with its whole tree" }),
   })
-  .prefault({});
+  .prefault({})
+  .meta({ description: "which traces are sent here; whole trees, by trace id" });
 
 const common = {
   name: entryName().meta({ description: "in state, metrics and logs; changing it starts a new destination" }),
@@ -28,37 +29,38 @@ const common = {
 
 const otlpHttpSchema = z.strictObject({
   ...common,
-  type: z.literal("otlp-http"),
+  type: z.literal("otlp-http").meta({ description: "OTLP over HTTP: a collector, Jaeger, Tempo or a vendor" }),
   endpoint: httpUrl().optional().meta({ description: "v1/traces is appended" }),
   traces_endpoint: httpUrl().optional().meta({ description: "taken as it is" }),
-  encoding: z.enum(["protobuf", "json"]).default("protobuf"),
-  compression: z.enum(["gzip", "none"]).default("gzip"),
+  encoding: z.enum(["protobuf", "json"]).default("protobuf").meta({ description: "of the OTLP request" }),
+  compression: z.enum(["gzip", "none"]).default("gzip").meta({ description: "of the request's body" }),
   headers: z
     .record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, "a header's name"), secret())
     .default({})
     .meta({ description: "sent with every request; quotes around references" }),
   tls: z
     .strictObject({
-      ca_file: inputPath().optional(),
-      cert_file: inputPath().optional(),
-      key_file: inputPath().optional(),
+      ca_file: inputPath().optional().meta({ description: "PEM; trusted instead of the usual authorities" }),
+      cert_file: inputPath().optional().meta({ description: "PEM; client certificate" }),
+      key_file: inputPath().optional().meta({ description: "PEM; its key" }),
       insecure: z.boolean().default(false).meta({ description: "allow plaintext with headers, and any certificate" }),
     })
-    .prefault({}),
-  timeout: interval().default(10_000).meta({ description: "of one whole request" }),
-  concurrency: z.int().min(1).max(64).default(4),
-  max_request_bytes: size().default(1024 * 1024),
+    .prefault({})
+    .meta({ description: "files are relative to this one" }),
+  timeout: interval().prefault("10s").meta({ description: "of one whole request" }),
+  concurrency: z.int().min(1).max(64).default(4).meta({ description: "requests in flight" }),
+  max_request_bytes: size().prefault("1MiB").meta({ description: "of one request, before compression" }),
   max_span_age: duration().optional().meta({ description: "how old a span's end may be for the backend, e.g. 60m" }),
   too_old: z.enum(["send", "skip_spans", "skip_run"]).default("send").meta({ description: "what happens past max_span_age" }),
 });
 
 const fileSchema = z.strictObject({
   ...common,
-  type: z.literal("file"),
+  type: z.literal("file").meta({ description: "OTLP/JSON into a file" }),
   path: outputPath().meta({ description: "one OTLP/JSON request a line" }),
 });
 
-const consoleSchema = z.strictObject({ ...common, type: z.literal("console") });
+const consoleSchema = z.strictObject({ ...common, type: z.literal("console").meta({ description: "waterfalls on stdout" }) });
 
 export const destinationSchema = z.discriminatedUnion("type", [otlpHttpSchema, fileSchema, consoleSchema]).check((context) => {
   const value = context.value;

@@ -5,10 +5,9 @@ import { outputPath, size } from "../config/values.ts";
 export const stateSchema = z
   .strictObject({
     path: outputPath().default("./wfotel.db").meta({ description: "SQLite file; keep it on a volume" }),
-    max_size: size()
-      .default(1024 ** 3)
-      .meta({ description: "live payload bytes; past it new payloads wait" }),
+    max_size: size().prefault("1GiB").meta({ description: "live payload bytes; past it new payloads wait" }),
   })
-  .prefault({});
+  .prefault({})
+  .meta({ description: "what the bridge remembers" });
 
 export type StateConfig = z.infer<typeof stateSchema>;

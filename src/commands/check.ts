@@ -1,0 +1,77 @@
+import type { Config } from "../config/schema.ts";
+import type { Destination } from "../destinations/destination.ts";
+import type { RunSource } from "../sources/source.ts";
+import type { MappingSettings } from "../trace/config.ts";
+import { nameRun } from "../trace/naming.ts";
+import { commandConfig, parseCommand } from "./arguments.ts";
+import { type CommandIo, EXIT } from "./io.ts";
+import { probeDestination, probeSource } from "./probe.ts";
+
+/** What `--connect` asks of the rest of the program. */
+export interface Connections {
+  source(config: Config["sources"][number]): RunSource;
+  destination(config: Config["destinations"][number]): Destination;
+}
+
+/**
+ * `wfotel check`: says whether the configuration is valid; `--connect` also asks every source and
+ * destination, `--explain URL` says which rule a run of that URL meets. Exit 2 for anything wrong.
+ */
+export async function check(argv: readonly string[], io: CommandIo, connections: Connections): Promise<number> {
+  const options = { connect: { type: "boolean" }, explain: { type: "string" }, label: { type: "string", multiple: true } } as const;
+  const { values } = parseCommand(argv, options, { min: 0, max: 0 });
+  const { config, file, serviceName } = commandConfig(values, io, { source: true, destination: true });
+  const print = (line: string) => void io.stdout.write(`${line}\n`);
+  print(`${file ?? "environment variables"}: valid`);
+  for (const { name, url, type } of config.sources) print(`source ${name}: ${type} ${url}`);
+  for (const destination of config.destinations) print(`destination ${destination.name}: ${describeDestination(destination)}`);
+  if (values.explain !== undefined) {
+    const settings: MappingSettings = { ...config, serviceName };
+    for (const line of explain({ url: values.explain, labels: values.label ?? [] }, settings)) print(line);
+  }
+  return values.connect === true && !(await connect(config, connections, io.signal, print)) ? EXIT.usage : EXIT.done;
+}
+
+function describeDestination(destination: Config["destinations"][number]): string {
+  if (destination.type === "console") return "console";
+  if (destination.type === "file") return `file ${destination.path}`;
+  return `${destination.type} ${destination.traces_endpoint ?? destination.endpoint}, ${destination.encoding}`;
+}
+
+/** One line a fact: the rule that a run meets and what it is called then. */
+function explain(run: { url: string; labels: string[] }, settings: MappingSettings): string[] {
+  const naming = nameRun(run, settings);
+  const rule =
+    naming.rule === undefined ? "none: named after its URL; a rule under workflows: may set a service_name" : `workflows[${naming.rule}]`;
+  if (naming.dropped) return [`rule: ${rule}`, "dropped: such runs are not exported"];
+  const facts: [string, string | undefined][] = [
+    ["rule", rule],
+    ["workflow", naming.name],
+    ["service.name", naming.serviceName],
+    ["service.namespace", naming.serviceNamespace],
+    ["deployment.environment.name", naming.environment],
+    ["trace_context", naming.traceContext],
+    ...Object.entries(naming.attributes).map(([key, value]): [string, string] => [`attribute ${key}`, String(value)]),
+  ];
+  return facts.filter(([, value]) => value !== undefined).map(([key, value]) => `${key}: ${value}`);
+}
+
+/** Asks every source and destination, one after the other, and prints what each said. True if all is well. */
+async function connect(config: Config, connections: Connections, signal: AbortSignal, print: (line: string) => void): Promise<boolean> {
+  let well = true;
+  const say = (what: string, seen: { ok: boolean; text: string }) => {
+    print(`${seen.ok ? "ok" : "FAILED"} ${what}: ${seen.text}`);
+    well &&= seen.ok;
+  };
+  for (const one of config.sources) {
+    const source = connections.source(one);
+    say(`source ${one.name}`, await probeSource(source, signal).finally(() => source.close()));
+  }
+  for (const one of config.destinations) {
+    // To a file or the terminal, a probe would leave a line.
+    if (one.type !== "otlp-http") continue;
+    const destination = connections.destination(one);
+    say(`destination ${one.name}`, await probeDestination(destination, signal).finally(() => destination.close()));
+  }
+  return well;
+}
