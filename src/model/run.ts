@@ -134,6 +134,19 @@ export function isTerminal(run: Pick<WorkflowRun, "state" | "completedAt">): boo
   return run.state !== "RUN_STARTED" && run.completedAt !== undefined;
 }
 
+/** When a terminal run ended; the latest time it shows where the log does not say. */
+export function endOf(run: WorkflowRun): Millis {
+  if (run.completedAt !== undefined) return run.completedAt;
+  let latest = run.createdAt;
+  for (const group of run.groups) {
+    for (const step of group.steps) {
+      for (const time of [step.createdAt, ...step.errors.map((error) => error.time)])
+        if (time !== undefined && time > latest) latest = time;
+    }
+  }
+  return latest;
+}
+
 /** A failure function that has reached a state it will not leave. */
 export function isSettled(failure: FailureFunction): boolean {
   return failure.state !== "CALLBACK_INPROGRESS" && failure.state !== "";

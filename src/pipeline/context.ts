@@ -1,0 +1,34 @@
+import type { Logger } from "pino";
+import type { SamplingConfig } from "../destinations/config.ts";
+import type { Encoding } from "../destinations/destination.ts";
+import type { WorkflowRun } from "../model/run.ts";
+import type { RunSource } from "../sources/source.ts";
+import type { UpstashSourceConfig } from "../sources/upstash/config.ts";
+import type { Store } from "../state/store.ts";
+import type { MappingSettings } from "../trace/config.ts";
+import type { Clock, ServerClock } from "./clock.ts";
+
+/** Everything that reading one source needs; built once by commands/wire.ts. */
+export interface SourceContext {
+  readonly source: RunSource;
+  readonly config: UpstashSourceConfig;
+  readonly store: Store;
+  readonly settings: MappingSettings;
+  readonly destinations: readonly DestinationPlan[];
+  /** The source's `filters`. */
+  readonly matches: (run: WorkflowRun) => boolean;
+  /** False while the state is over its size: no new payloads then. */
+  readonly hasRoom: () => Promise<boolean>;
+  /** Called when something new was queued. */
+  readonly onQueued: () => void;
+  readonly clock: Clock;
+  readonly server: ServerClock;
+  readonly log: Logger;
+}
+
+/** What collecting has to know of a destination. */
+export interface DestinationPlan {
+  readonly name: string;
+  readonly encoding: Encoding;
+  readonly sampling: SamplingConfig;
+}

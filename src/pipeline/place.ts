@@ -1,0 +1,190 @@
+import type { RunKey, WorkflowRun } from "../model/run.ts";
+import type { RunRecord, Watch } from "../state/store.ts";
+import { linkedPlacement, nestedPlacement, ownPlacement } from "../trace/placement.ts";
+import type { Placement } from "../trace/span.ts";
+import type { SourceContext } from "./context.ts";
+import { countAbsence, isGone } from "./watch.ts";
+
+/**
+ * Decides which trace each run lies in (trace-model.md, "Placement"): once, stored with its identity.
+ * An invoked run needs its ancestors for that; they are looked for in the page, then in the state, then
+ * asked from the API. One that cannot be asked for now makes the run wait; one that is gone, dropped or
+ * filtered away makes it a trace of its own with a link.
+ */
+
+/** How many levels of invocation are followed. */
+const MAX_LEVELS = 100;
+
+export interface Located {
+  readonly placement: Placement;
+  /** The run whose own trace this is; absent where it is the run itself or somebody else's trace. */
+  readonly top?: RunKey;
+}
+
+export type Resolution =
+  | ({ readonly kind: "placed" } & Located)
+  /** It is not exported at all: what it invoked cannot nest in it. */
+  | { readonly kind: "none" }
+  | { readonly kind: "wait"; readonly absent?: Watch["absent"] };
+
+export interface Resolved {
+  /** Of the runs asked for, and of every run of the page or fetched that one of them lies under. */
+  readonly resolutions: ReadonlyMap<string, Resolution>;
+  /** Ancestors that had to be fetched: to be collected like any other run. */
+  readonly fetched: readonly WorkflowRun[];
+}
+
+export const keyOf = (key: RunKey): string => `${key.createdAt}@${key.id}`;
+
+/** What the search for ancestors has found so far. */
+interface Search {
+  readonly context: SourceContext;
+  /** The runs of the page and the ancestors fetched for them. */
+  readonly runs: Map<string, WorkflowRun>;
+  readonly known: Map<string, RunRecord>;
+  /** Ancestors that could not be asked for now. */
+  readonly unavailable: Set<string>;
+  /** False for runs that no destination gets (dropped, filtered, before the epoch). */
+  readonly exported: (run: WorkflowRun) => boolean;
+  readonly memo: Map<string, Resolution>;
+  /** Traces that are past their limit: they take no further run. */
+  readonly full: Set<string>;
+}
+
+/**
+ * @param wanted the runs to place
+ * @param page all runs at hand, among them perhaps ancestors of those
+ * @param known records of the page's runs; those of ancestors are added
+ */
+export async function resolvePlacements(
+  context: SourceContext,
+  wanted: readonly WorkflowRun[],
+  page: readonly WorkflowRun[],
+  known: Map<string, RunRecord>,
+  exported: (run: WorkflowRun) => boolean,
+  signal: AbortSignal,
+): Promise<Resolved> {
+  const runs = new Map(page.map((run) => [keyOf(run), run]));
+  const search: Search = { context, runs, known, unavailable: new Set(), exported, memo: new Map(), full: new Set() };
+  const fetched: WorkflowRun[] = [];
+  let frontier = wanted;
+  for (let level = 0; level < MAX_LEVELS && frontier.length > 0; level += 1) {
+    frontier = await findAncestors(search, missingInvokers(search, frontier), signal);
+    for (const run of frontier) runs.set(keyOf(run), run);
+    fetched.push(...frontier);
+  }
+  for (const run of [...wanted, ...fetched]) resolve(search, run, 0);
+  return { fetched, resolutions: search.memo };
+}
+
+function resolve(search: Search, run: WorkflowRun, level: number): Resolution {
+  const key = keyOf(run);
+  const before = search.memo.get(key);
+  if (before !== undefined) return before;
+  const resolution = decide(search, run, level);
+  search.memo.set(key, resolution);
+  return resolution;
+}
+
+function decide(search: Search, run: WorkflowRun, level: number): Resolution {
+  const { context, known } = search;
+  const stored = known.get(keyOf(run))?.placement;
+  if (stored !== undefined) return decodePlacement(run, stored, context);
+  if (!search.exported(run)) return { kind: "none" };
+  const invoker = invokerToFind(search, run);
+  if (invoker === undefined) return { kind: "placed", placement: standalone(run, context) };
+  if (level >= MAX_LEVELS) return linked(run, context);
+  const ancestor = search.runs.get(keyOf(invoker));
+  if (ancestor !== undefined) return nestIn(search, resolve(search, ancestor, level + 1), run, invoker);
+  const ofAncestor = known.get(keyOf(invoker))?.placement;
+  if (ofAncestor !== undefined) return nestIn(search, decodePlacement(invoker, ofAncestor, context), run, invoker);
+  if (search.unavailable.has(keyOf(invoker))) return { kind: "wait" };
+  const now = context.server.now();
+  const absent = countAbsence(known.get(keyOf(run))?.watch?.absent, now);
+  return isGone(absent, now) ? linked(run, context) : { kind: "wait", absent };
+}
+
+function nestIn(search: Search, ancestor: Resolution, run: WorkflowRun, invoker: RunKey): Resolution {
+  const { context } = search;
+  if (ancestor.kind === "wait") return { kind: "wait" };
+  if (ancestor.kind === "none" || search.full.has(ancestor.placement.traceId)) return linked(run, context);
+  const placement = nestedPlacement(run, ancestor.placement, context.settings);
+  return { kind: "placed", placement, ...(placement.traceId === ancestor.placement.traceId && { top: ancestor.top ?? invoker }) };
+}
+
+function linked(run: WorkflowRun, context: SourceContext): Resolution {
+  return { kind: "placed", placement: linkedPlacement(run, context.settings) };
+}
+
+/** A run that nobody invoked, or whose invoker must not be nested in. */
+function standalone(run: WorkflowRun, context: SourceContext): Placement {
+  return run.invoker === undefined ? ownPlacement(run, context.settings) : linkedPlacement(run, context.settings);
+}
+
+function invokerToFind(search: Search, run: WorkflowRun): RunKey | undefined {
+  const { settings } = search.context;
+  if (settings.traces.invoked_runs !== "nest" || run.invoker?.createdAt === undefined) return undefined;
+  if (search.known.get(keyOf(run))?.placement !== undefined || !search.exported(run)) return undefined;
+  return { id: run.invoker.id, createdAt: run.invoker.createdAt };
+}
+
+function missingInvokers(search: Search, frontier: readonly WorkflowRun[]): RunKey[] {
+  const missing = new Map<string, RunKey>();
+  for (const run of frontier) {
+    const invoker = invokerToFind(search, run);
+    if (invoker !== undefined && !search.runs.has(keyOf(invoker))) missing.set(keyOf(invoker), invoker);
+  }
+  return [...missing.values()];
+}
+
+/** From the state (then only their record is needed), else from the API. */
+async function findAncestors(search: Search, wanted: readonly RunKey[], signal: AbortSignal): Promise<readonly WorkflowRun[]> {
+  if (wanted.length === 0) return [];
+  const { context, known } = search;
+  const records = await context.store.findRuns(context.source.name, wanted);
+  for (const record of records) {
+    if (record === undefined) continue;
+    known.set(keyOf(record.key), record);
+    await noteFullTrace(search, record);
+  }
+  const toFetch = wanted.filter((key) => known.get(keyOf(key))?.placement === undefined);
+  if (toFetch.length === 0) return [];
+  const reply = await context.source.fetch(toFetch, "ancestors", signal);
+  if (reply.kind === "ok") {
+    context.server.observe(reply.serverTime);
+    return reply.value.runs;
+  }
+  for (const key of toFetch) search.unavailable.add(keyOf(key));
+  return [];
+}
+
+/** A run that is only known from the page has no trace yet: the limit is looked up where runs were collected before. */
+async function noteFullTrace(search: Search, record: RunRecord): Promise<void> {
+  const { store, settings } = search.context;
+  const located = record.placement === undefined ? undefined : decodePlacement(record.key, record.placement, search.context);
+  if (located?.kind !== "placed") return;
+  const { spans, bytes } = await store.traceSize(located.placement.traceId);
+  if (spans >= settings.traces.max_spans_per_trace || bytes >= settings.traces.max_trace_bytes) search.full.add(located.placement.traceId);
+}
+
+const OWN = "own";
+const NONE = "none";
+
+/** As stored with the identity: a word where the run alone gives the placement, so that an identity stays small. */
+export function encodePlacement(run: WorkflowRun, resolution: Resolution, context: SourceContext): string | undefined {
+  if (resolution.kind === "wait") return undefined;
+  if (resolution.kind === "none") return NONE;
+  const { placement, top } = resolution;
+  const own = ownPlacement({ ...run, groups: [] }, context.settings);
+  if (JSON.stringify(placement) === JSON.stringify(own)) return OWN;
+  return JSON.stringify({ ...placement, ...(top && { top }) });
+}
+
+export function decodePlacement(key: RunKey, text: string, context: SourceContext): Resolution {
+  if (text === NONE) return { kind: "none" };
+  if (text === OWN) return { kind: "placed", placement: ownPlacement({ ...EMPTY_RUN, ...key }, context.settings) };
+  const { top, ...placement } = JSON.parse(text) as Placement & { top?: RunKey };
+  return { kind: "placed", placement, ...(top && { top }) };
+}
+
+const EMPTY_RUN: WorkflowRun = { id: "", createdAt: 0, url: "", state: "", labels: [], groups: [], oddities: [] };

@@ -1,0 +1,110 @@
+import type { Millis } from "../model/run.ts";
+import type { RunPage } from "../sources/source.ts";
+import type { PageResult } from "./collect.ts";
+import { distrustIfHoles, readFeed } from "./feed.ts";
+import { askDueRuns, type Listing, type ListingResult, listRuns, type Reader, type Trouble } from "./reader.ts";
+import { sweepSlice } from "./sweep.ts";
+
+/**
+ * One cycle of reading a source (delivery.md, "Reading"): the feed where it is trusted, the newest page,
+ * the lookback, the open set, a slice of the sweep. Each part that fails is read again in the next
+ * cycle; the others go on.
+ */
+
+/** A page of known runs ends a listing only if all are older than this: younger ones may still be joined by others. */
+const SETTLED_AFTER_MS = 30_000;
+/** Without the feed the lookback is listed this often; with it, as the safety net. */
+const LOOKBACK_EVERY_MS = 300_000;
+const LOOKBACK_EVERY_WITH_FEED_MS = 3_600_000;
+/** With the feed the newest page is read this often. */
+const NEWEST_EVERY_WITH_FEED_MS = 60_000;
+/** The log API's page of grouped runs. */
+const PAGE = 10;
+
+export interface CycleReport {
+  /** Runs that were new, or ended. */
+  readonly collected: number;
+  readonly fresh: number;
+  readonly troubles: readonly Trouble[];
+}
+
+/** What the cycles of one process remember; everything that must survive is in the store. */
+export interface PollMemory {
+  newestListedAt?: Millis;
+}
+
+/** @param everything list and sweep whatever is due, to the end (`--once`). */
+export async function pollCycle(reader: Reader, memory: PollMemory, everything: boolean, signal: AbortSignal): Promise<CycleReport> {
+  const parts: ListingResult[] = [];
+  const troubles: Trouble[] = [];
+  let fresh = 0;
+  const note = (result: ListingResult) => {
+    parts.push(result);
+    if (result.trouble) troubles.push(result.trouble);
+  };
+  const onPage = async (_: RunPage, stored: PageResult) => {
+    fresh += stored.fresh.length;
+    await distrustIfHoles(reader, stored.unnamed);
+  };
+  const feed = await readFeed(reader, signal);
+  if (feed.trouble) troubles.push(feed.trouble);
+  if (everything || newestDue(reader, memory)) note(await listNewest(reader, memory, onPage, signal));
+  if (reader.state().openListed !== true && !signal.aborted) note(await listOpen(reader, signal));
+  if (lookbackDue(reader) && !signal.aborted) note(await listLookback(reader, onPage, signal));
+  const asked = await askDueRuns(reader, signal, everything ? Number.MAX_SAFE_INTEGER : undefined);
+  if (asked.trouble) troubles.push(asked.trouble);
+  if (!signal.aborted) note(await sweepSlice(reader, everything, signal));
+  return { collected: asked.collected + parts.reduce((sum, part) => sum + part.collected, 0), fresh, troubles };
+}
+
+function newestDue(reader: Reader, memory: PollMemory): boolean {
+  if (!reader.feedTrusted() || reader.state().watermark === undefined) return true;
+  return reader.context.server.now() - (memory.newestListedAt ?? 0) >= NEWEST_EVERY_WITH_FEED_MS;
+}
+
+/**
+ * From the newest run back to the watermark of the last complete listing, and on until a page holds only
+ * known runs. The watermark moves when all of it is in, never before: a listing that was cut short must
+ * not hide what lies behind its first pages.
+ */
+async function listNewest(reader: Reader, memory: PollMemory, onPage: NonNullable<Listing["onPage"]>, signal: AbortSignal) {
+  const { server } = reader.context;
+  const { watermark, epoch } = reader.state();
+  const floor = (watermark ?? epoch) - SETTLED_AFTER_MS;
+  const isEnough = (page: RunPage, { fresh }: PageResult) => {
+    const settled = server.now() - SETTLED_AFTER_MS;
+    return page.runs.length > 0 && fresh.length === 0 && page.runs.every((run) => run.createdAt < Math.min(floor, settled));
+  };
+  const listing = { query: { count: PAGE }, purpose: "newest", isEnough, onPage } as const;
+  let result = await listRuns(reader, listing, signal);
+  if (result.expired) result = await listRuns(reader, listing, signal);
+  if (!result.complete) return result;
+  memory.newestListedAt = server.now();
+  // one run from the year 2286 must not move the watermark there
+  const newest = Math.min(result.newestCreatedAt ?? watermark ?? epoch, server.now());
+  if (newest > (watermark ?? 0)) await reader.save({ watermark: newest });
+  return result;
+}
+
+/** First start: everything that is running, however long ago it was created. */
+async function listOpen(reader: Reader, signal: AbortSignal): Promise<ListingResult> {
+  const result = await listRuns(reader, { query: { count: PAGE, state: "RUN_STARTED" }, purpose: "newest", isEnough: () => false }, signal);
+  if (result.complete) await reader.save({ openListed: true });
+  return result;
+}
+
+function lookbackDue(reader: Reader): boolean {
+  const every = reader.feedTrusted() ? LOOKBACK_EVERY_WITH_FEED_MS : LOOKBACK_EVERY_MS;
+  return reader.context.server.now() - (reader.state().lookbackAt ?? 0) >= every;
+}
+
+/** Runs can appear in the log late: the last while is listed again, known or not. */
+async function listLookback(reader: Reader, onPage: NonNullable<Listing["onPage"]>, signal: AbortSignal) {
+  const { server, config } = reader.context;
+  const startedAt = server.now();
+  const floor = startedAt - config.lookback;
+  const isEnough = (page: RunPage) => page.runs.length > 0 && page.runs.every((run) => run.createdAt < floor);
+  const result = await listRuns(reader, { query: { count: PAGE }, purpose: "newest", isEnough, onPage }, signal);
+  if (result.complete) await reader.save({ lookbackAt: startedAt });
+  return result;
+}

@@ -1,0 +1,76 @@
+import type { WorkflowRun } from "../model/run.ts";
+import { type ListingResult, listRuns, type Reader } from "./reader.ts";
+
+/**
+ * The sweep: once in a while everything that the API lists is compared with what is known, and what is
+ * missing is collected. It is the safety net under everything else, so what it finds is a fault: counted
+ * and reported. The first one is the exception: runs that were created before the first start and ended
+ * after its epoch are found by it and by nothing else.
+ */
+
+/** Its share of the request budget, and the share of its interval over which a later one is spread. */
+const BUDGET_SHARE = 0.1;
+
+const NOTHING: ListingResult = { complete: true, runs: 0, collected: 0 };
+
+/** A few pages of the sweep under way; starts one if it is due. `everything`: to its end, now. */
+export async function sweepSlice(reader: Reader, everything: boolean, signal: AbortSignal): Promise<ListingResult> {
+  const { config, server } = reader.context;
+  const { sweep } = reader.state();
+  if (config.sweep_interval === 0) return NOTHING;
+  const running = sweep?.startedAt !== undefined && (sweep.finishedAt === undefined || sweep.finishedAt < sweep.startedAt);
+  if (!running) {
+    if (sweep?.finishedAt !== undefined && server.now() - sweep.finishedAt < config.sweep_interval) return NOTHING;
+    await reader.save({ sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, startedAt: server.now() } });
+  }
+  const maxPages = everything ? Number.POSITIVE_INFINITY : pagesPerCycle(reader);
+  const result = await listRuns(
+    reader,
+    {
+      query: { count: 10 },
+      purpose: "sweep",
+      isEnough: () => false,
+      onPage: (page, { fresh }) => noteProgress(reader, page.cursor, fresh),
+      cursor: reader.state().sweep?.cursor,
+      maxPages,
+    },
+    signal,
+  );
+  if (result.expired) await reader.save({ sweep: { ...omitCursor(reader.state().sweep), repaired: reader.state().sweep?.repaired ?? 0 } });
+  if (result.complete) await finish(reader, result);
+  return result;
+}
+
+function pagesPerCycle(reader: Reader): number {
+  const { config, source } = reader.context;
+  const seconds = config.poll_interval / 1_000;
+  return Math.max(1, Math.floor(source.budget().allowed * BUDGET_SHARE * seconds));
+}
+
+async function noteProgress(reader: Reader, cursor: string | undefined, fresh: readonly WorkflowRun[]): Promise<void> {
+  const { config, source, log } = reader.context;
+  const { sweep, watermark } = reader.state();
+  const first = sweep?.finishedAt === undefined;
+  const missed = first ? [] : fresh.filter((run) => run.createdAt < (watermark ?? 0) - config.lookback);
+  for (const run of missed)
+    log.warn({ source: source.name, run: run.id, createdAt: run.createdAt }, "the sweep found a run that reading had missed");
+  await reader.save({
+    sweep: { ...omitCursor(sweep), repaired: (sweep?.repaired ?? 0) + missed.length, ...(cursor !== undefined && { cursor }) },
+  });
+}
+
+async function finish(reader: Reader, result: ListingResult): Promise<void> {
+  const { server } = reader.context;
+  const { sweep, learnedRetentionMs } = reader.state();
+  const seen = result.oldestCreatedAt === undefined ? 0 : server.now() - result.oldestCreatedAt;
+  await reader.save({
+    sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, finishedAt: server.now() },
+    ...(seen > (learnedRetentionMs ?? 0) && { learnedRetentionMs: seen }),
+  });
+}
+
+function omitCursor<T extends { readonly cursor?: string }>(sweep: T | undefined): Omit<T, "cursor"> | undefined {
+  if (sweep === undefined) return undefined;
+  const { cursor: _, ...rest } = sweep;
+  return rest;
+}

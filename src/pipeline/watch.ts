@@ -1,0 +1,88 @@
+import { isTerminal, type Millis, type Step, type WorkflowRun } from "../model/run.ts";
+import type { Watch } from "../state/store.ts";
+
+/** When a run is asked for again. Pure: the rules of delivery.md, "Open set". */
+
+/** How often open runs are asked for while a trusted feed names what ended: only as a safety net. */
+const FEED_OPEN_INTERVAL_MS = 3_600_000;
+/** A failed run without a failure function is looked at twice more: the log may show one late. */
+const FAILURE_CHECKS_MS = [30_000, 300_000] as const;
+/** An id that no answer shows: how often, and over how long, until it counts as gone. */
+const GONE_AFTER_ANSWERS = 3;
+const GONE_AFTER_MS = 600_000;
+
+export interface WatchRules {
+  /** First interval, in ms; doubles with every poll. */
+  readonly interval: number;
+  readonly maxInterval: number;
+  /** A trusted feed will say when the run ends. */
+  readonly feed: boolean;
+}
+
+/** The next look at a run that has not ended. */
+export function watchOpen(run: WorkflowRun, previous: Watch | undefined, now: Millis, rules: WatchRules): Watch {
+  const polls = previous?.reason === "open" ? previous.polls + 1 : 0;
+  if (rules.feed) return { reason: "open", polls, dueAt: now + Math.max(FEED_OPEN_INTERVAL_MS, rules.maxInterval) };
+  const latest = now + rules.maxInterval;
+  const soonest = now + Math.min(rules.maxInterval, rules.interval * 2 ** Math.min(polls, 20));
+  return { reason: "open", polls, dueAt: Math.min(latest, Math.max(soonest, wakeUp(run) ?? soonest)) };
+}
+
+/** The next look at an ended run whose failure function may still change; undefined when it is settled. */
+export function watchFailure(run: WorkflowRun, previous: Watch | undefined, now: Millis, rules: WatchRules): Watch | undefined {
+  if (run.state !== "RUN_FAILED") return undefined;
+  const state = run.failureFunction?.state;
+  const polls = previous?.reason === "failure" ? previous.polls + 1 : 0;
+  if (state === undefined) {
+    const wait = FAILURE_CHECKS_MS[polls];
+    return wait === undefined ? undefined : { reason: "failure", polls, dueAt: now + wait };
+  }
+  if (state !== "CALLBACK_INPROGRESS" && state !== "") return undefined;
+  return { reason: "failure", polls, dueAt: now + Math.min(rules.maxInterval, rules.interval * 2 ** Math.min(polls, 20)) };
+}
+
+/** The next look at a run that has to wait for something of ours (an ancestor, a verdict, room on the disk). */
+export function watchWaiting(reason: Watch["reason"], previous: Watch | undefined, now: Millis, rules: WatchRules): Watch {
+  const polls = previous?.reason === reason ? previous.polls + 1 : 0;
+  const absent = previous?.reason === reason ? previous.absent : undefined;
+  return { reason, polls, dueAt: now + Math.min(rules.maxInterval, rules.interval * 2 ** Math.min(polls, 20)), ...(absent && { absent }) };
+}
+
+/** A 200 answer did not show it: the next look, or `gone`. */
+export function watchAbsent(previous: Watch, now: Millis, rules: WatchRules): Watch | "gone" {
+  const absent = countAbsence(previous.absent, now);
+  if (isGone(absent, now)) return "gone";
+  const interval = Math.min(rules.maxInterval, Math.max(rules.interval, GONE_AFTER_MS / GONE_AFTER_ANSWERS));
+  return { ...previous, polls: previous.polls + 1, absent, dueAt: now + interval };
+}
+
+export function countAbsence(previous: Watch["absent"], now: Millis): NonNullable<Watch["absent"]> {
+  return { count: (previous?.count ?? 0) + 1, since: previous?.since ?? now };
+}
+
+export function isGone(absent: NonNullable<Watch["absent"]>, now: Millis): boolean {
+  return absent.count >= GONE_AFTER_ANSWERS && now - absent.since >= GONE_AFTER_MS;
+}
+
+/** The earliest time at which something pending in the run is known to go on; undefined if it may be any moment. */
+export function wakeUp(run: WorkflowRun): Millis | undefined {
+  if (isTerminal(run)) return undefined;
+  let earliest: Millis | undefined;
+  for (const step of run.groups.at(-1)?.steps ?? []) {
+    const time = pendingUntil(step);
+    if (time === undefined && isInProgress(step)) return undefined;
+    if (time !== undefined && (earliest === undefined || time < earliest)) earliest = time;
+  }
+  return earliest;
+}
+
+function isInProgress(step: Step): boolean {
+  return step.state === "STEP_PROGRESS" || step.state === "STEP_RETRY";
+}
+
+function pendingUntil(step: Step): Millis | undefined {
+  if (step.nextDeliveryTime !== undefined) return step.nextDeliveryTime;
+  if (step.sleepUntil !== undefined) return step.sleepUntil;
+  if (step.sleepFor?.unit === "ms" && step.createdAt !== undefined) return step.createdAt + step.sleepFor.value;
+  return isInProgress(step) ? step.wait?.deadline : undefined;
+}
