@@ -24,6 +24,7 @@ interface Frame {
   readonly headers: boolean;
 }
 
+const COLON = /\s*:/y;
 const WORD = /[^\s"{}[\],:]+/y;
 const LITERAL = /^(?:-?\d[\d.eE+-]*|true|false|null)$/;
 const HEADERS_KEY = /headers?$/i;
@@ -41,7 +42,8 @@ export function redactJson(text: string, rules: JsonRules): RedactedJson {
     if (c === '"') {
       at = endOfString(text, at);
       const token = text.slice(from, at);
-      const isKey = key === undefined && frames.at(-1)?.object === true && /^\s*:/.test(text.slice(at, at + 64));
+      COLON.lastIndex = at;
+      const isKey = key === undefined && frames.at(-1)?.object === true && COLON.test(text);
       out.push(redactString(token, !isKey && secret(), rules));
       if (isKey) key = decode(token);
     } else if ((c === "{" || c === "[") && secret()) {
@@ -78,7 +80,7 @@ function redactString(token: string, secret: boolean, rules: JsonRules): string 
 }
 
 function redactWord(word: string, secret: boolean, rules: JsonRules): string {
-  if (word === "null" || word === "true" || word === "false") return word;
+  if (!/^-?\d/.test(word)) return word; // null, true and false are no secrets; what else it is, is no JSON
   const redacted = secret ? rules.mark(word) : rules.leaf(word);
   return redacted === word ? word : JSON.stringify(redacted);
 }
@@ -98,14 +100,10 @@ function decode(token: string): string {
 }
 
 function isClosed(token: string): boolean {
-  return token.length > 1 && endOfString(token, 0) === token.length && token.endsWith('"') && !endsEscaped(token);
-}
-
-/** The last quote is escaped: it is no closing one. */
-function endsEscaped(token: string): boolean {
-  let backslashes = 0;
+  if (token.length < 2 || !token.endsWith('"')) return false;
+  let backslashes = 0; // before the last quote: an odd number escapes it
   for (let i = token.length - 2; token.charAt(i) === "\\"; i--) backslashes++;
-  return backslashes % 2 === 1;
+  return backslashes % 2 === 0;
 }
 
 /** Index after the string that begins at `at` with its quote (either kind), or the text's end. */

@@ -6,9 +6,12 @@ export const MARK = "REDACTED";
 const HASHED = /^REDACTED:[\da-f]{64}$/i;
 
 /** Keys of URL queries, forms and JSON objects; written without `_` and `-`, as `normalize` gives them. */
-const KEYS = new Set(["token", "key", "apikey", "accesstoken", "secret", "password", "sig", "signature", "code", "awsaccesskeyid"]);
-for (const key of ["xgoogsignature", "qstashtoken", "authorization", "proxyauthorization", "cookie", "setcookie", "xapikey"]) KEYS.add(key);
-for (const key of ["xhoneycombteam", "passwd", "pwd"]) KEYS.add(key);
+const KEYS = new Set(
+  (
+    "token key apikey accesstoken secret password passwd pwd sig signature code awsaccesskeyid xgoogsignature qstashtoken " +
+    "authorization proxyauthorization cookie setcookie xapikey xhoneycombteam"
+  ).split(" "),
+);
 /** `client_secret`, `refreshToken`, `aws_secret_access_key`: longer names of the same things. `max_tokens` is none. */
 const KEY_ENDINGS = /(?:token|secret|password|apikey|accesskey|secretkey|privatekey)$/;
 const KEY_PREFIXES = /^xamz/;
@@ -21,15 +24,16 @@ export interface KeyRules {
   header(name: string): boolean;
 }
 
-/** The built-in lists and the user's own keys: whole names, in any case, with `*` for anything. */
+/** The built-in lists and the user's own keys: in any case, with or without `-` and `_`; with `*` for anything, to the letter. */
 export function keyRules(own: readonly string[]): KeyRules {
-  const globs = own.map((key) => glob(normalize(key)));
-  const isOwn = (name: string) => globs.some((matches) => matches(name));
+  const names = new Set(own.filter((key) => !key.includes("*")).map(normalize));
+  const globs = own.filter((key) => key.includes("*")).map((key) => glob(key.toLowerCase()));
+  const isOwn = (name: string) => names.has(normalize(name)) || globs.some((matches) => matches(lastPart(name)));
   const key = memo((name) => {
     const short = normalize(name);
-    return KEYS.has(short) || KEY_ENDINGS.test(short) || KEY_PREFIXES.test(short) || isOwn(short);
+    return KEYS.has(short) || KEY_ENDINGS.test(short) || KEY_PREFIXES.test(short) || isOwn(name);
   });
-  const header = memo((name) => HEADERS.test(name.toLowerCase()) || isOwn(normalize(name)));
+  const header = memo((name) => HEADERS.test(name.toLowerCase()) || isOwn(name));
   return { key, header };
 }
 
@@ -38,10 +42,14 @@ export function isMarked(value: string): boolean {
   return value === MARK || (value.startsWith(MARK) && HASHED.test(value));
 }
 
-/** The last part of `user[token]`, `config.token` or `/callback?token`, decoded, in lower case, without `_`, `-` and spaces. */
 function normalize(name: string): string {
+  return lastPart(name).replace(/[-_\s]+/g, "");
+}
+
+/** `token` of `user[token]`, `config.token` or `/callback?token`: decoded, in lower case. */
+function lastPart(name: string): string {
   const parts = decodePercent(name).split(/[.[\]?/&;]+/);
-  return (parts.findLast((part) => part !== "") ?? "").toLowerCase().replace(/[-_\s]+/g, "");
+  return (parts.findLast((part) => part !== "") ?? "").toLowerCase();
 }
 
 /** Percent-decoded where that can be done, else as it is. */

@@ -10,7 +10,7 @@ export interface PairRules {
 }
 
 /** A key, the quote after it (escaped where JSON lies in a string), and the sign. Linear: each word is tried once. */
-const KEY = /(?<![\w.%[-])([\w.%[\]-]{1,256})(\\*["'])?\s*([:=])[^\S\r\n]*/g;
+const KEY = /(?<![\w.%[-])([\w.%[\]-]+)(\\*["'])?\s*([:=])[^\S\r\n]*/g;
 const AMBIGUOUS = /(?:^|[.[])(?:code|key)\]?$/i;
 /** These hold blanks, so they end with their line. */
 const WHOLE_LINE = /(?:authorization|cookie)$/i;

@@ -2,8 +2,9 @@
 
 const SHAPES = new RegExp(
   [
-    String.raw`(?<=\bbearer\s+)(?:[\w.~+/=-]{8,}|(?=[a-z]*\d)[\w.~+/=-]{4,})`,
-    String.raw`(?<=\bbasic\s+)(?=[a-z]*[\d+/=])[a-z\d+/]{8,}={0,2}`,
+    // What follows the word, so that the word stays.
+    String.raw`(\bbearer\s+)(?:[\w.~+/=-]{8,}|(?=[a-z]*\d)[\w.~+/=-]{4,})`,
+    String.raw`(\bbasic\s+)(?=[a-z]*[\d+/=])[a-z\d+/]{8,}={0,2}`,
     String.raw`(?<![\w-])(?-i:eyJ)[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*`, // JWT
     String.raw`(?<![a-z\d])(?-i:A(?:KIA|SIA|GPA|IDA|ROA|NPA|NVA|BIA|CCA)[A-Z\d]{16})(?![a-z\d])`, // AWS
     String.raw`(?<![a-z\d])(?:gh[pousr]_[a-z\d]{16,}|github_pat_\w{20,})`, // GitHub
@@ -15,7 +16,10 @@ const SHAPES = new RegExp(
 
 /** Redacts what has the shape of a secret. Linear in the text. */
 export function redactShapes(s: string, mark: (value: string) => string): string {
-  return s.replace(SHAPES, mark);
+  return s.replace(SHAPES, (match: string, bearer?: string, basic?: string) => {
+    const word = bearer ?? basic ?? "";
+    return word + mark(match.slice(word.length));
+  });
 }
 
 /** Longer text loses its end before the user's patterns see it: what they may cost has a bound. */
@@ -32,7 +36,7 @@ export function compilePatterns(sources: readonly string[]): (s: string, mark: (
   const patterns = sources.map((source) => {
     const problem = checkPattern(source);
     if (problem !== undefined) throw new Error(`redact.patterns: ${problem}`);
-    return new RegExp(source, "g");
+    return new RegExp(source, "gu");
   });
   if (patterns.length === 0) return (s) => s;
   return (s, mark) => {
@@ -47,18 +51,22 @@ export function compilePatterns(sources: readonly string[]): (s: string, mark: (
 }
 
 /**
- * Why a user's regular expression (JavaScript's, without flags; `(?i:…)` for any case) is refused, or undefined.
+ * Why a user's regular expression (JavaScript's, with the flag u; `(?i:…)` for any case) is refused, or undefined.
  * Refused are those that are invalid, match nothing at all, refer back to a group, or could take a
  * backtracking matcher more than 2^18 steps from one place. Never quotes the pattern.
  */
 export function checkPattern(source: string): string | undefined {
   if (source.length > MAX_LENGTH) return `a regular expression of at most ${MAX_LENGTH} characters`;
   try {
-    if (new RegExp(source).test("")) return "a regular expression that does not match the empty text";
+    if (!new RegExp(source, "u").test("")) return checkCost(source);
   } catch {
-    return "a regular expression that JavaScript can compile";
+    // what cannot be compiled gets the same words
   }
-  if (/\\[1-9]|\\k</.test(source.replaceAll("\\\\", ""))) return "a regular expression without references to its own groups";
+  return "a regular expression (with the flag u) that does not match the empty string";
+}
+
+function checkCost(source: string): string | undefined {
+  if (/\\[1-9k]/.test(source.replaceAll("\\\\", ""))) return "a regular expression without references to its own groups";
   if (alternatives({ source, at: 0 }) > MAX_COST) {
     return "a regular expression that cannot take long: no repetition inside a repetition, and lengths with a bound, such as \\S{1,200} for \\S+ (one without a bound is allowed)";
   }

@@ -8,6 +8,9 @@ export interface UrlRules {
   value(value: string): string;
 }
 
+/** A URL in the path of another. */
+const NESTED = /(:\/\/)([^/?#\\]*)@/g;
+
 /**
  * A URL without its secrets: userinfo, and the values of secret keys in query and fragment. Works on the
  * text, not on a parsed URL: what cannot be parsed must be safe as well, and what is harmless stays as written.
@@ -45,10 +48,11 @@ function redactUserinfo(url: string, rules: UrlRules): string {
   let at = authority.lastIndexOf("@");
   // `user:pa/ss@host`: what looks like a port but is none was a password with a `/`, `?` or `#` in it.
   if (at < 0 && /^[^[].*:(?!\d*$)/.test(authority)) at = rest.lastIndexOf("@");
-  const tail = rest.slice(at + 1);
-  const clean = tail.includes("://") ? tail.replace(/:\/\/.*/s, (nested) => redactUserinfo(nested, rules)) : tail;
-  if (at < 0) return url.slice(0, start) + clean;
-  return `${url.slice(0, start)}${redactCredentials(rest.slice(0, at), rules)}@${clean}`;
+  const tail = rest
+    .slice(at + 1)
+    .replace(NESTED, (_, slashes: string, userinfo: string) => `${slashes}${redactCredentials(userinfo, rules)}@`);
+  if (at < 0) return url.slice(0, start) + tail;
+  return `${url.slice(0, start)}${redactCredentials(rest.slice(0, at), rules)}@${tail}`;
 }
 
 /** `REDACTED:REDACTED`, as OpenTelemetry's `url.full` has it. */

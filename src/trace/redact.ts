@@ -5,7 +5,7 @@ import { type JsonRules, redactJson } from "./redact-json.ts";
 import { isMarked, keyRules, MARK } from "./redact-keys.ts";
 import { redactPairs } from "./redact-pairs.ts";
 import { compilePatterns, redactShapes } from "./redact-patterns.ts";
-import { redactUrl, type UrlRules } from "./redact-url.ts";
+import { redactUrl } from "./redact-url.ts";
 
 /**
  * Takes secrets out of everything that leaves the mapper. Redacting twice changes nothing more, and a
@@ -28,7 +28,7 @@ export interface Redactor {
 const MAX_INPUT = 2 ** 21;
 /** … and lose their last characters after, which may be half a secret. */
 const MARGIN = 4_096;
-/** JSON in a string of JSON in base64 …: deeper is hostile, and goes as a whole. */
+/** A URL in a query in a URL, JSON in a string of JSON in base64 …: deeper is hostile, and goes as a whole. */
 const MAX_DEPTH = 8;
 const URLS = /:\/\/[^\s"<>\\`]+/g;
 
@@ -43,13 +43,16 @@ export function createRedactor(config: TracesConfig["redact"]): Redactor {
     return MARK;
   };
 
-  const plain = (s: string, everyKey: boolean): string => {
-    const urls = s.includes("://") ? s.replace(URLS, (url) => redactUrl(url, urlRules)) : s;
+  const bareUrl = (s: string, depth: number): string =>
+    redactUrl(s, { key: keys.key, mark, value: (value) => plain(value, false, depth + 1) });
+  const plain = (s: string, everyKey: boolean, depth: number): string => {
+    if (isMarked(s)) return s;
+    if (depth > MAX_DEPTH) return mark(s);
+    const urls = s.includes("://") ? s.replace(URLS, (url) => bareUrl(url, depth)) : s;
     return patterns(redactPairs(redactShapes(urls, mark), { key: keys.key, mark, everyKey }), mark);
   };
-  const text = (s: string): string => (isMarked(s) ? s : plain(s, false));
-  const urlRules: UrlRules = { key: keys.key, mark, value: text };
-  const url = (s: string): string => (isMarked(s) ? s : patterns(redactShapes(withoutUserinfo(redactUrl(s, urlRules), mark), mark), mark));
+  const text = (s: string): string => plain(s, false, 0);
+  const url = (s: string): string => (isMarked(s) ? s : patterns(redactShapes(withoutUserinfo(bareUrl(s, 0), mark), mark), mark));
 
   const payload = (s: string, depth: number): string => {
     if (s === "" || isMarked(s)) return s;
@@ -57,10 +60,10 @@ export function createRedactor(config: TracesConfig["redact"]): Redactor {
     if (/^\s*["{[]/.test(s)) {
       const rules: JsonRules = { ...keys, mark, leaf: (value) => payload(value, depth + 1) };
       const redacted = redactJson(s, rules);
-      return redacted.json ? redacted.text : plain(redacted.text, true);
+      return redacted.json ? redacted.text : plain(redacted.text, true, depth);
     }
     const decoded = decodeBase64(s);
-    if (decoded === undefined) return plain(s, true);
+    if (decoded === undefined) return plain(s, true, depth);
     const inner = payload(decoded, depth + 1);
     return inner === decoded ? s : Buffer.from(inner).toString("base64");
   };
