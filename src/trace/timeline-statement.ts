@@ -1,4 +1,5 @@
 import { header, type Millis, type Step } from "../model/run.ts";
+import { httpDate } from "./instant.ts";
 
 /**
  * What the grouped log states of one step's start and end, by the table "What the times mean" (README,
@@ -83,7 +84,7 @@ function sleepTimes(step: Step, { sleeps }: Surroundings): Statement {
 /** A response later than createdAt shows that createdAt marks the call's start. */
 function callTimes(step: Step): Statement {
   const { createdAt } = step;
-  const answered = dateOf(header(step.call?.responseHeaders, "date"));
+  const answered = httpDate(header(step.call?.responseHeaders, "date"));
   if (createdAt === undefined || answered === undefined || answered - createdAt <= SECOND) return { end: createdAt };
   return { start: createdAt, end: answered };
 }
@@ -112,10 +113,4 @@ export function showsEndReading(step: Step): boolean {
 export function lastErrorTime(step: Pick<Step, "errors">): Millis | undefined {
   const times = step.errors.flatMap((error) => error.time ?? []);
   return times.length === 0 ? undefined : times.reduce((latest, time) => Math.max(latest, time));
-}
-
-/** An HTTP date in ms. */
-export function dateOf(text: string | undefined): Millis | undefined {
-  const time = text === undefined ? Number.NaN : Date.parse(text);
-  return Number.isFinite(time) ? time : undefined;
 }

@@ -1,6 +1,15 @@
 import type { Millis, Step, StepGroup, WorkflowRun } from "../model/run.ts";
+import { instant, LATEST } from "./instant.ts";
 import { type Sleep, sleepLengths } from "./timeline-sleep.ts";
-import { deliveryTimes, lastErrorTime, type Statement, type Surroundings, showsEndReading, statementOf } from "./timeline-statement.ts";
+import {
+  deliveryTimes,
+  hasResult,
+  lastErrorTime,
+  type Statement,
+  type Surroundings,
+  showsEndReading,
+  statementOf,
+} from "./timeline-statement.ts";
 
 /** Start and end of a run and of everything in it: `timeline` is the one place that derives them. */
 export interface Timeline {
@@ -31,10 +40,10 @@ export interface StepTime extends Window {
   readonly source: "log" | "inferred";
   /** A time had to move: the log contradicts itself here. */
   readonly adjusted: boolean;
+  /** How long a SleepFor was to sleep. */
+  readonly sleep?: Millis;
 }
 
-/** Unsigned 64-bit nanoseconds end here (in the year 2554). */
-const LATEST = 18_446_744_073_709;
 /** A run is created this much before its first step is, at most, unless it was held back. */
 const HELD_BACK = 1_000;
 
@@ -82,7 +91,7 @@ function timeGroup(reading: Reading, group: StepGroup, position: number, boundar
   return group.steps.map((step, index) => {
     const role = roleOf(step, group, reading.start);
     const at = { step, group: position, index, size, role };
-    if (role === "step") return { ...at, ...settle(statementOf(step, surroundings), surroundings, reading) };
+    if (role === "step") return withSleep({ ...at, ...settle(statementOf(step, surroundings), surroundings, reading) }, reading);
     if (role === "delivery") return { ...at, ...settle(deliveryTimes(step), surroundings, reading) };
     const time = Math.min(Math.max(instant(step.createdAt ?? reading.start), reading.start), boundary);
     return { ...at, start: time, end: time, source: "log", adjusted: false };
@@ -157,14 +166,18 @@ function readSleeps(run: WorkflowRun, start: Millis, earliest: readonly Millis[]
   return new Map(found.map(({ step }, index) => [step, lengths[index] ?? 0]));
 }
 
+/** A parallel sleep ended at its createdAt: its length is what its window had room for. */
+function withSleep(time: StepTime, { sleeps }: Reading): StepTime {
+  const length = time.step.sleepFor;
+  if (length === undefined) return time;
+  const [sleep = 0] = sleepLengths([{ length, room: time.end - time.start, cut: !hasResult(time.step) }]);
+  return { ...time, sleep: sleeps.get(time.step) ?? sleep };
+}
+
 function typesThatMarkEnds(run: WorkflowRun): ReadonlySet<string> {
   return new Set(run.groups.flatMap((group) => group.steps.filter(showsEndReading).map((step) => step.type)));
 }
 
 function mapped(time: Millis | undefined): Millis | undefined {
   return time === undefined ? undefined : instant(time);
-}
-
-function instant(time: Millis): Millis {
-  return time > 0 ? Math.min(Math.round(time), LATEST) : 0;
 }

@@ -1,0 +1,48 @@
+import type { CallDetails } from "../model/run.ts";
+import { attribute } from "./attribute.ts";
+import { ATTRIBUTES } from "./attributes.ts";
+import { isHttpStatus } from "./errors.ts";
+import { type Mapping, text, urlText } from "./mapping.ts";
+import { capturedHeaders } from "./payload.ts";
+import type { Attributes } from "./span.ts";
+
+/** OpenTelemetry knows these; what else was sent as a method would be a name without limit. */
+const METHODS = new Set(["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"]);
+const PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 };
+
+/** OpenTelemetry's HTTP client conventions for a Call. */
+export function callAttributes(mapping: Mapping, call: CallDetails): Attributes {
+  const { capture, max_value_bytes: max } = mapping.settings.traces;
+  return {
+    ...attribute(ATTRIBUTES.HTTP_METHOD, methodOf(call.method)),
+    ...attribute(ATTRIBUTES.HTTP_STATUS, isHttpStatus(call.responseStatus) ? call.responseStatus : undefined),
+    ...attribute(ATTRIBUTES.URL_FULL, urlText(mapping, call.url)),
+    ...serverAttributes(mapping, call.url),
+    ...capturedHeaders("request", call.requestHeaders, capture.request_headers, mapping.redactor, max),
+    ...capturedHeaders("response", call.responseHeaders, capture.response_headers, mapping.redactor, max),
+  };
+}
+
+/** The answer's status, if it makes the call an error. */
+export function failedCallStatus(call: CallDetails | undefined): number | undefined {
+  const status = call?.responseStatus;
+  return isHttpStatus(status) && status >= 400 ? status : undefined;
+}
+
+function methodOf(method: string | undefined): string | undefined {
+  if (method === undefined || method === "") return undefined;
+  const upper = method.toUpperCase();
+  return METHODS.has(upper) ? upper : "_OTHER";
+}
+
+function serverAttributes(mapping: Mapping, url: string | undefined): Attributes {
+  if (url === undefined || !URL.canParse(url)) return {};
+  const { hostname, port, protocol } = new URL(url);
+  const host = text(mapping, hostname);
+  return {
+    ...attribute(ATTRIBUTES.SERVER_ADDRESS, host),
+    ...attribute(ATTRIBUTES.SERVER_PORT, port === "" ? PORTS[protocol] : Number(port)),
+    ...attribute(ATTRIBUTES.PEER_NAME, host),
+    ...attribute(ATTRIBUTES.PEER_SERVICE, host),
+  };
+}

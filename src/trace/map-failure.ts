@@ -1,0 +1,55 @@
+import { type FailureFunction, header, isSettled, type Millis, type WorkflowRun } from "../model/run.ts";
+import { attribute } from "./attribute.ts";
+import { ATTRIBUTES } from "./attributes.ts";
+import type { MappingSettings } from "./config.ts";
+import { errorEvents, errorType, failedStatus, isHttpStatus } from "./errors.ts";
+import { failureSpanId } from "./ids.ts";
+import { httpDate, instant } from "./instant.ts";
+import { finished, resourceOf } from "./map-resource.ts";
+import { type Mapping, mappingOf, spanOf, text, urlText } from "./mapping.ts";
+import type { Attributes, MappedRun, Placement, Span } from "./span.ts";
+import { timeline } from "./timeline.ts";
+import { lastErrorTime } from "./timeline-statement.ts";
+
+/**
+ * The failure function's span by itself, for a run that was sent before it settled: the same bytes as in
+ * `mapRun`. `n` counts its repetitions, from 2. No span while it is in progress.
+ */
+export function mapFailureFunction(run: WorkflowRun, placement: Placement, settings: MappingSettings, n = 1): MappedRun {
+  const mapping = mappingOf(run, placement, settings);
+  return { resource: resourceOf(mapping), spans: failureSpans(mapping, timeline(run).end, n).map((span) => finished(span, settings)) };
+}
+
+/** It begins at the run's end: the only span outside of its parent. */
+export function failureSpans(mapping: Mapping, runEnd: Millis, n = 1): Span[] {
+  const failure = mapping.run.failureFunction;
+  if (failure === undefined || !isSettled(failure)) return [];
+  const end = Math.max(runEnd, instant(httpDate(header(failure.responseHeaders, "date")) ?? lastErrorTime(failure) ?? runEnd));
+  const failed = failure.state === "CALLBACK_FAIL";
+  return [
+    spanOf(mapping, {
+      spanId: failureSpanId(mapping.run.id, mapping.run.createdAt, n),
+      name: "failure function",
+      start: runEnd,
+      end,
+      role: "failure",
+      attributes: failureAttributes(mapping, failure, failed),
+      events: errorEvents(mapping, failure.errors, failed, end),
+      ...(failed && { status: failedStatus(mapping, failure.errors.at(-1)) }),
+    }),
+  ];
+}
+
+function failureAttributes(mapping: Mapping, failure: FailureFunction, failed: boolean): Attributes {
+  const status = [failure.responseStatus, failed ? failure.errors.at(-1)?.status : undefined].find(isHttpStatus);
+  const error = failure.errors.at(-1) ?? { message: "", ...(status !== undefined && { status }) };
+  return {
+    ...attribute(ATTRIBUTES.FAILURE_STATE, text(mapping, failure.state)),
+    ...attribute(ATTRIBUTES.FAILURE_URL, urlText(mapping, failure.url)),
+    ...attribute(ATTRIBUTES.FAILURE_MESSAGE_ID, text(mapping, failure.messageId)),
+    ...attribute(ATTRIBUTES.FAILURE_DLQ_ID, text(mapping, failure.dlqId)),
+    ...attribute(ATTRIBUTES.FAILURE_MAX_RETRIES, failure.maxRetries),
+    ...attribute(ATTRIBUTES.HTTP_STATUS, status),
+    ...attribute(ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined),
+  };
+}

@@ -1,0 +1,182 @@
+import type { DeliveryError, RunKey, WorkflowRun } from "../model/run.ts";
+import { attribute } from "./attribute.ts";
+import { ATTRIBUTES, EVENTS } from "./attributes.ts";
+import type { MappingSettings } from "./config.ts";
+import { inSeveralTraces } from "./continuation.ts";
+import { type CriticalPath, criticalPath, PATH_KINDS } from "./critical-path.ts";
+import { errorType, failedStatus } from "./errors.ts";
+import { delaySpanId, runSpanContext } from "./ids.ts";
+import { iso, seconds } from "./instant.ts";
+import { failureSpans } from "./map-failure.ts";
+import { finished, limited, resourceOf } from "./map-resource.ts";
+import { attemptsOf, captured, hasFailed, stepSpan } from "./map-step.ts";
+import { type Mapping, mappingOf, spanOf, text, urlText } from "./mapping.ts";
+import type { Attributes, MappedRun, Placement, Span, SpanEvent, SpanLink } from "./span.ts";
+import { stepIds } from "./step-ids.ts";
+import { type StepTime, type Timeline, timeline } from "./timeline.ts";
+import { spanName } from "./value.ts";
+
+/** What is known of a run besides its own log. */
+export interface RunFacts {
+  /** The run that this one resumes; `traceId` where it does not lie in its own trace. */
+  readonly resumedFrom?: RunKey & { readonly traceId?: string };
+}
+
+/**
+ * A run's spans: its own first, then start delay and steps in log order, the failure function last (if it
+ * has settled). Pure: the same arguments always give the same spans; never throws.
+ */
+export function mapRun(run: WorkflowRun, placement: Placement, settings: MappingSettings, facts: RunFacts = {}): MappedRun {
+  const mapping = mappingOf(run, placement, settings);
+  const times = timeline(run);
+  const path = criticalPath(times);
+  const ids = stepIds(run);
+  const steps = times.steps.filter(isWork);
+  const spans = [
+    runSpan(mapping, times, path, facts),
+    ...delaySpans(mapping, times),
+    ...steps.map((time) => stepSpan(mapping, time, ids[time.group]?.[time.index] ?? "", path.steps.has(time))),
+  ].map((span) => finished(span, settings));
+  const invokes = new Set(steps.flatMap(({ step, group, index }) => (step.type === "Invoke" ? (ids[group]?.[index] ?? []) : [])));
+  // The failure function settles later: it must not decide where the others lie.
+  const failure = failureSpans(mapping, times.end).map((span) => finished(span, settings));
+  return { resource: resourceOf(mapping), spans: [...inSeveralTraces(spans, run, settings.traces, invokes), ...failure] };
+}
+
+function isWork({ role }: StepTime): boolean {
+  return role === "step" || role === "delivery";
+}
+
+function runSpan(mapping: Mapping, times: Timeline, path: CriticalPath, facts: RunFacts): Span {
+  const { run, placement, naming, settings } = mapping;
+  const failed = run.state === "RUN_FAILED";
+  const error = failed ? lastError(mapping, times) : undefined;
+  const { parentSpanId } = placement;
+  return {
+    ...withoutParent(spanOf(mapping, { spanId: mapping.runSpanId, name: "", start: times.start, end: times.end, role: "run" })),
+    ...(parentSpanId !== undefined && { parentSpanId, parentIsRemote: true }),
+    name: spanName(naming.name, "workflow"),
+    kind: run.invoker !== undefined || settings.traces.run_kind === "server" ? "server" : "consumer",
+    attributes: {
+      ...limited(naming.attributes, settings),
+      ...mapping.identity,
+      ...runAttributes(mapping, times, facts),
+      ...stepCounts(mapping, times),
+      ...pathAttributes(path),
+      ...attribute(ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined),
+      ...runPayloads(mapping),
+    },
+    events: runEvents(mapping, times),
+    links: [...placement.links, ...resumedLinks(facts)],
+    status: failed ? failedStatus(mapping, error) : { code: "unset" },
+  };
+}
+
+function withoutParent({ parentSpanId: _, ...span }: Span): Span {
+  return span;
+}
+
+function delaySpans(mapping: Mapping, { delay }: Timeline): Span[] {
+  if (delay === undefined) return [];
+  const spanId = delaySpanId(mapping.run.id, mapping.run.createdAt);
+  return [spanOf(mapping, { spanId, name: "start delay", start: delay.start, end: delay.end, role: "delay" })];
+}
+
+function runAttributes(mapping: Mapping, times: Timeline, { resumedFrom }: RunFacts): Attributes {
+  const { run } = mapping;
+  return {
+    ...attribute(ATTRIBUTES.RUN_STATE, text(mapping, run.state)),
+    ...attribute(ATTRIBUTES.RUN_URL, urlText(mapping, run.url)),
+    ...attribute(ATTRIBUTES.RUN_CREATED_AT, iso(run.createdAt)),
+    ...attribute(
+      ATTRIBUTES.RUN_LABELS,
+      run.labels.map((label) => text(mapping, label)),
+    ),
+    ...attribute(ATTRIBUTES.RUN_FLOW_CONTROL, text(mapping, run.flowControlKey)),
+    ...attribute(ATTRIBUTES.RUN_DLQ_ID, text(mapping, run.dlqId)),
+    ...attribute(ATTRIBUTES.RUN_INVOKER_ID, text(mapping, run.invoker?.id)),
+    ...attribute(ATTRIBUTES.RUN_RESUMED_FROM, text(mapping, resumedFrom?.id)),
+    ...attribute(ATTRIBUTES.CLIENT_ADDRESS, text(mapping, run.callerIp)),
+    ...attribute(ATTRIBUTES.TIME_ADJUSTED, times.adjusted || undefined),
+  };
+}
+
+function stepCounts(mapping: Mapping, { steps }: Timeline): Attributes {
+  const work = steps.filter(isWork);
+  const count = (matches: (time: StepTime) => boolean) => work.filter(matches).length;
+  const isRetried = (time: StepTime) => time.step.state === "STEP_RETRY" || (attemptsOf(mapping, time) ?? 1) > 1;
+  return {
+    ...attribute(ATTRIBUTES.STEPS_TOTAL, work.length),
+    ...attribute(
+      ATTRIBUTES.STEPS_FAILED,
+      count((time) => hasFailed(mapping, time)),
+    ),
+    ...attribute(
+      ATTRIBUTES.STEPS_CANCELED,
+      count(({ step }) => step.state === "STEP_CANCELED"),
+    ),
+    ...attribute(ATTRIBUTES.STEPS_RETRIED, count(isRetried)),
+  };
+}
+
+function pathAttributes({ durations }: CriticalPath): Attributes {
+  const attributes = {
+    run: ATTRIBUTES.CRITICAL_RUN,
+    call: ATTRIBUTES.CRITICAL_CALL,
+    sleep: ATTRIBUTES.CRITICAL_SLEEP,
+    wait: ATTRIBUTES.CRITICAL_WAIT,
+    invoke: ATTRIBUTES.CRITICAL_INVOKE,
+    retry: ATTRIBUTES.CRITICAL_RETRY,
+    unknown: ATTRIBUTES.CRITICAL_UNKNOWN,
+  } as const;
+  return Object.assign({}, ...PATH_KINDS.map((kind) => attribute(attributes[kind], seconds(durations[kind]))));
+}
+
+function runPayloads(mapping: Mapping): Attributes {
+  const { run, settings } = mapping;
+  const initial = run.groups.flatMap((group) => group.steps).find((step) => step.type === "Initial");
+  const request = captured(mapping, settings.traces.capture.run_request, initial?.out);
+  const response = captured(mapping, settings.traces.capture.run_response, run.response);
+  return {
+    ...attribute(ATTRIBUTES.RUN_REQUEST_BODY, request?.value),
+    ...attribute(ATTRIBUTES.RUN_REQUEST_BODY_SIZE, request?.size),
+    ...attribute(ATTRIBUTES.RUN_RESPONSE_BODY, response?.value),
+    ...attribute(ATTRIBUTES.RUN_RESPONSE_BODY_SIZE, response?.size),
+  };
+}
+
+/** Of the steps that failed; where the log shows none, of any. */
+function lastError(mapping: Mapping, { steps }: Timeline): DeliveryError | undefined {
+  const work = steps.filter(isWork);
+  const failed = work.filter((time) => hasFailed(mapping, time) && time.step.errors.length > 0);
+  const errors = (failed.length > 0 ? failed : work).flatMap(({ step }) => step.errors);
+  return errors.reduce<DeliveryError | undefined>((last, error) => ((error.time ?? 0) >= (last?.time ?? 0) ? error : last), undefined);
+}
+
+function runEvents(mapping: Mapping, times: Timeline): SpanEvent[] {
+  const events = times.steps.flatMap((time) => pointEvents(mapping, time));
+  if (mapping.run.state !== "RUN_CANCELED") return events;
+  return [...events, { name: EVENTS.CANCELED, time: times.end, attributes: {} }];
+}
+
+/** Initial, and steps of the resumed run: at the run's start if they are older, since backends refuse what lies far before its span. */
+function pointEvents(mapping: Mapping, { step, role, start }: StepTime): SpanEvent[] {
+  if (role === "initial") {
+    return [{ name: EVENTS.STARTED, time: start, attributes: attribute(ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, step.messageId)) }];
+  }
+  if (role !== "carried") return [];
+  const attributes = {
+    ...attribute(ATTRIBUTES.STEP_ID, step.id),
+    ...attribute(ATTRIBUTES.STEP_NAME, text(mapping, step.name)),
+    ...attribute(ATTRIBUTES.STEP_TYPE, text(mapping, step.type)),
+    ...attribute(ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, step.messageId)),
+    ...attribute(ATTRIBUTES.STEP_CREATED_AT, iso(step.createdAt)),
+  };
+  return [{ name: EVENTS.CARRIED, time: start, attributes }];
+}
+
+function resumedLinks({ resumedFrom }: RunFacts): SpanLink[] {
+  if (resumedFrom === undefined) return [];
+  const { traceId: other, id, createdAt } = resumedFrom;
+  return [{ ...runSpanContext(id, createdAt), ...(other !== undefined && { traceId: other }), isRemote: true, attributes: {} }];
+}

@@ -1,0 +1,66 @@
+import type { WorkflowRun } from "../model/run.ts";
+import { ATTRIBUTES } from "./attributes.ts";
+import type { MappingSettings } from "./config.ts";
+import { runSpanId } from "./ids.ts";
+import { nameRun, type RunNaming } from "./naming.ts";
+import { createRedactor, type Redactor } from "./redact.ts";
+import type { Attributes, Placement, Span } from "./span.ts";
+import { cut } from "./value.ts";
+
+/** What every span of one run is made from. */
+export interface Mapping {
+  readonly run: WorkflowRun;
+  readonly placement: Placement;
+  readonly settings: MappingSettings;
+  readonly naming: RunNaming;
+  readonly redactor: Redactor;
+  readonly runSpanId: string;
+  /** Carried by every span. */
+  readonly identity: Attributes;
+}
+
+/** Patterns are compiled once for each configuration; a memo, so mapping stays pure. */
+const redactors = new WeakMap<MappingSettings, Redactor>();
+
+export function mappingOf(run: WorkflowRun, placement: Placement, settings: MappingSettings): Mapping {
+  const redactor = redactors.get(settings) ?? createRedactor(settings.traces.redact);
+  redactors.set(settings, redactor);
+  const naming = nameRun(run, settings);
+  const max = settings.traces.max_value_bytes;
+  const identity = {
+    [ATTRIBUTES.RUN_ID.name]: cut(redactor.text(run.id), max).value,
+    [ATTRIBUTES.WORKFLOW_NAME.name]: cut(naming.name, max).value,
+  };
+  return { run, placement, settings, naming, redactor, runSpanId: runSpanId(run.id, run.createdAt), identity };
+}
+
+/** Text of the log as an attribute: redacted first and cut after. */
+export function text({ redactor, settings }: Mapping, value: string): string;
+export function text({ redactor, settings }: Mapping, value: string | undefined): string | undefined;
+export function text({ redactor, settings }: Mapping, value: string | undefined): string | undefined {
+  return value === undefined || value === "" ? value : cut(redactor.text(value), settings.traces.max_value_bytes).value;
+}
+
+export function urlText({ redactor, settings }: Mapping, value: string | undefined): string | undefined {
+  return value === undefined || value === "" ? value : cut(redactor.url(value), settings.traces.max_value_bytes).value;
+}
+
+type Essential = "spanId" | "name" | "start" | "end" | "role";
+
+/** A span of the run's trace: a child of the run's span, internal and in order, but for what `own` says. */
+export function spanOf({ placement, runSpanId, identity }: Mapping, own: Pick<Span, Essential> & Partial<Span>): Span {
+  return {
+    traceId: placement.traceId,
+    parentSpanId: runSpanId,
+    parentIsRemote: false,
+    ...(placement.traceState !== undefined && { traceState: placement.traceState }),
+    traceFlags: placement.traceFlags,
+    kind: "internal",
+    events: [],
+    links: [],
+    status: { code: "unset" },
+    scope: "workflow",
+    ...own,
+    attributes: { ...identity, ...own.attributes },
+  };
+}
