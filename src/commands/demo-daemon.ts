@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+/** `wfotel run` as a process of its own, with a configuration and a state that are gone when it is. */
+export interface DemoDaemon {
+  readonly pid: number;
+  readonly config: string;
+  /** Everything it wrote to stderr, line by line. */
+  readonly log: readonly string[];
+  /** Set once it has ended, whoever ended it. */
+  exitCode(): number | undefined;
+  /** SIGTERM, and SIGKILL where that is not enough; removes configuration and state. */
+  stop(): Promise<void>;
+}
+
+export interface DemoTargets {
+  readonly api: { readonly url: string; readonly token: string };
+  readonly receiver: string;
+  /** A backend of the user's. */
+  readonly otlp: string | undefined;
+}
+
+const GRACE_MS = 8_000;
+
+/** Starts this very program with the command `run`. Of the environment it gets only what a process needs to run. */
+export function startDaemon(targets: DemoTargets, env: Readonly<Record<string, string | undefined>>): DemoDaemon {
+  const folder = mkdtempSync(join(tmpdir(), "wfotel-demo-"));
+  const config = join(folder, "demo.yaml");
+  writeFileSync(config, JSON.stringify(configOf(targets), null, 2), { mode: 0o600 }); // JSON is YAML
+  const args = [...process.execArgv, process.argv[1] ?? "", "run", "--config", config];
+  // A group of its own: a terminal's Ctrl-C goes to the demo alone, which then ends the daemon in order.
+  const child = spawn(process.execPath, args, {
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { PATH: env.PATH, HOME: env.HOME, TMPDIR: env.TMPDIR, WFOTEL_DEMO_TOKEN: targets.api.token },
+  });
+  const log: string[] = [];
+  if (child.stderr !== null) createInterface(child.stderr).on("line", (line) => log.push(line));
+  const clear = () => {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", clear);
+  let exitCode: number | undefined;
+  child.once("exit", (code) => {
+    exitCode = code ?? 1;
+  });
+  child.once("error", (error) => {
+    log.push(error.message);
+    exitCode ??= 1;
+  });
+  return {
+    pid: child.pid ?? 0,
+    config,
+    log,
+    exitCode: () => exitCode,
+    stop: async () => {
+      if (exitCode === undefined) await end(child);
+      process.off("exit", clear);
+      clear();
+    },
+  };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  const deadline = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
+  await ended;
+  clearTimeout(deadline);
+}
+
+function configOf({ api, receiver, otlp }: DemoTargets): object {
+  const yours = otlp === undefined ? [] : [{ name: "yours", type: "otlp-http", endpoint: otlp }];
+  return {
+    environment: "demo",
+    sources: [{ name: "demo", url: api.url, token: "${env:WFOTEL_DEMO_TOKEN}", poll_interval: "1s", poll_interval_idle: "1s" }],
+    destinations: [{ name: "demo", type: "otlp-http", endpoint: receiver }, ...yours],
+    traces: { gen_ai: true },
+    state: { path: "./demo.db" },
+    server: { listen: "" },
+    telemetry: { log: { level: "warn", format: "json" } },
+  };
+}

@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type OtlpReceiver, startOtlpReceiver } from "../fake-upstash/otlp-receiver.ts";
+import { type Staged, stage } from "../fake-upstash/scenarios/stage.ts";
+import { startFakeUpstash } from "../fake-upstash/server.ts";
+import type { Span } from "../trace/span.ts";
+import { waterfall } from "../trace/waterfall.ts";
+import { parseCommand } from "./arguments.ts";
+import { type DemoDaemon, startDaemon } from "./demo-daemon.ts";
+import { introduction, lateSpan, type Outcome, summary, traceReport } from "./demo-report.ts";
+import { type ArrivedSpan, toSpan } from "./demo-span.ts";
+import { CommandError, type CommandIo, EXIT } from "./io.ts";
+import { type Terminal, terminalOf } from "./terminal.ts";
+
+/** The demo gives up waiting after this long (ms); it is usually over ten seconds earlier. */
+const DEADLINE = 27_000;
+const LOOK_INTERVAL = 100;
+
+/**
+ * The whole product on one screen: a fake log API, the real daemon as a process of its own, and a receiver that
+ * draws each trace as it arrives. Needs no network and leaves nothing behind.
+ */
+export async function demo(argv: readonly string[], io: CommandIo): Promise<number> {
+  const { values } = parseCommand(argv, { otlp: { type: "string" } }, { min: 0, max: 0 });
+  const otlp = backendUrl(values.otlp);
+  const terminal = terminalOf(io);
+  const startedAt = Date.now();
+  const fake = await startFakeUpstash({ lagMs: 200 });
+  const receiver = await startOtlpReceiver();
+  const staged = stage(fake.store, startedAt);
+  const daemon = startDaemon({ api: fake, receiver: receiver.url, otlp }, io.env);
+  try {
+    io.stdout.write(introduction({ api: fake.url, receiver: receiver.url, pid: daemon.pid, otlp, staged }, terminal));
+    const watched = await watch({ receiver, daemon, staged, io, terminal, startedAt, otlp });
+    await daemon.stop();
+    if (io.signal.aborted) return EXIT.done;
+    const outcome = {
+      ...watched,
+      staged,
+      requests: fake.requests,
+      deliveries: receiver.requests.length,
+      refused: receiver.violations.length,
+      elapsedMs: Date.now() - startedAt,
+      otlp,
+    };
+    io.stdout.write(summary(outcome, terminal));
+    for (const line of daemon.log) io.stderr.write(`wfotel run: ${line}\n`);
+    return watched.complete ? EXIT.done : EXIT.incomplete;
+  } finally {
+    await daemon.stop();
+    await receiver.close();
+    await fake.close();
+  }
+}
+
+function backendUrl(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new CommandError("--otlp: an http:// or https:// URL, such as http://127.0.0.1:4318");
+  return text.replace(/\/+$/, "");
+}
+
+interface Watch {
+  readonly receiver: OtlpReceiver;
+  readonly daemon: DemoDaemon;
+  readonly staged: Staged;
+  readonly io: CommandIo;
+  readonly terminal: Terminal;
+  readonly startedAt: number;
+  readonly otlp: string | undefined;
+}
+
+type Watched = Pick<Outcome, "spans" | "repeated" | "runs" | "traces" | "complete">;
+
+/** Draws each trace once its root is there, and what comes later for it; until all came, or time is up. */
+async function watch(watching: Watch): Promise<Watched> {
+  const { receiver, daemon, staged, io, startedAt } = watching;
+  const drawn = new Set<string>();
+  for (;;) {
+    const spans = distinct(receiver);
+    drawNew(spans, drawn, watching);
+    const runs = count(spans, "run");
+    const complete = runs === staged.runs && count(spans, "failure") === staged.failureFunctions;
+    const traces = new Set(spans.map((span) => span.traceId)).size;
+    const isOver = io.signal.aborted || daemon.exitCode() !== undefined || Date.now() - startedAt > DEADLINE;
+    if (complete || isOver) return { spans, repeated: receiver.spans.length - spans.length, runs, traces, complete };
+    await sleep(LOOK_INTERVAL, undefined, { signal: io.signal }).catch(() => {}); // aborted: seen above
+  }
+}
+
+/** At least once is the promise: what came twice is one span. */
+function distinct(receiver: OtlpReceiver): ArrivedSpan[] {
+  const byId = new Map(receiver.spans.map((span) => [span.traceId + span.spanId, span]));
+  return [...byId.values()].map(toSpan);
+}
+
+const count = (spans: readonly Span[], role: Span["role"]) => spans.filter((span) => span.role === role).length;
+
+function drawNew(spans: readonly ArrivedSpan[], drawn: Set<string>, { io, terminal, startedAt, otlp }: Watch): void {
+  for (const [traceId, trace] of Map.groupBy(spans, (span) => span.traceId)) {
+    const isNew = trace.filter((span) => !drawn.has(span.spanId));
+    if (isNew.length === 0 || !isWhole(trace)) continue;
+    const isFirst = isNew.length === trace.length;
+    if (isFirst)
+      io.stdout.write(traceReport(waterfall(trace.map(alone), terminal), Date.now() - startedAt, linkTo(traceId, otlp), terminal));
+    else for (const span of isNew) io.stdout.write(lateSpan(span, terminal));
+    for (const span of trace) drawn.add(span.spanId);
+  }
+}
+
+const alone = (span: ArrivedSpan) => ({ resource: span.resource, spans: [span] });
+
+/** The root is there, and every run that was invoked. */
+function isWhole(trace: readonly Span[]): boolean {
+  const parents = new Set(trace.filter((span) => span.role === "run").map((span) => span.parentSpanId));
+  const invoked = trace.filter((span) => span.attributes["upstash.workflow.step.type"] === "Invoke");
+  return parents.has(undefined) && invoked.every((span) => parents.has(span.spanId));
+}
+
+/** Jaeger's and the all-in-one images' usual ports; for other backends the trace id is in the waterfall. */
+function linkTo(traceId: string, otlp: string | undefined): string | undefined {
+  const url = otlp === undefined ? null : URL.parse(otlp);
+  return url?.port === "4318" ? `http://${url.hostname}:16686/trace/${traceId}` : undefined;
+}
