@@ -1,0 +1,122 @@
+import { isDeepStrictEqual, promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { Agent, type Dispatcher, request } from "undici";
+import { classify, type Reply } from "../otlp/response.ts";
+import { classifyError } from "../otlp/transport-error.ts";
+import type { OtlpHttpConfig } from "./config.ts";
+import type { Destination, Outcome } from "./destination.ts";
+import { scrubber } from "./scrub.ts";
+import { targetOf } from "./target.ts";
+import { readTlsFiles, type TlsFiles } from "./tls.ts";
+
+/** An OTLP answer is a few bytes; a backend's error page may be long, but not this long. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+const CONTENT_TYPES = { protobuf: "application/x-protobuf", json: "application/json" } as const;
+
+const zip = promisify(gzip);
+
+export interface OtlpHttpDependencies {
+  readonly userAgent: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** OTLP over HTTP/1.1. Throws where the files of `tls:` cannot be read. */
+export function createOtlpHttp(config: OtlpHttpConfig, { userAgent, now }: OtlpHttpDependencies): Destination {
+  const target = targetOf(config);
+  let files = readTlsFiles(config.tls);
+  let agent = createAgent(config, files);
+
+  const refreshSecrets = () => {
+    const changed = Object.values(config.headers).map((secret) => secret.refresh()); // all of them, not only the first
+    const fresh = refreshed(config, files);
+    if (fresh === undefined) return changed.includes(true);
+    files = fresh;
+    const old = agent;
+    agent = createAgent(config, files);
+    void old.close(); // once what it has in flight is done
+    return true;
+  };
+
+  return {
+    name: config.name,
+    encoding: config.encoding,
+    maxRequestBytes: config.max_request_bytes,
+    concurrency: config.concurrency,
+    refreshSecrets,
+    close: () => agent.destroy(),
+    async send(body, signal) {
+      const secrets = secretHeaders(config);
+      const headers = { "user-agent": userAgent, ...secrets, ...ownHeaders(config) };
+      const scrub = scrubber([...Object.values(secrets), ...target.searchParams.values()]);
+      const deadline = AbortSignal.timeout(config.timeout);
+      try {
+        const payload = config.compression === "gzip" ? await zip(body, { level: 1 }) : body;
+        const reply = await post(agent, target, headers, payload, AbortSignal.any([signal, deadline]));
+        const outcome = classify(reply, { now: now(), scrub });
+        return (reply.status === 401 || reply.status === 403) && refreshSecrets() ? rotated(reply.status) : outcome;
+      } catch (error) {
+        return classifyError(error, { aborted: signal.aborted, timedOut: deadline.aborted, timeoutMs: config.timeout, scrub });
+      }
+    },
+  };
+}
+
+/** The deadline of each request is the only one: undici's own, which bound idle time, are off. */
+function createAgent(config: OtlpHttpConfig, files: TlsFiles): Agent {
+  return new Agent({
+    connections: config.concurrency,
+    allowH2: false,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { ...files, rejectUnauthorized: !config.tls.insecure, timeout: 0 },
+  });
+}
+
+/** The new content of the TLS files, where there is one; while they are being swapped, the old one holds. */
+function refreshed(config: OtlpHttpConfig, old: TlsFiles): TlsFiles | undefined {
+  try {
+    const files = readTlsFiles(config.tls);
+    return isDeepStrictEqual(files, old) ? undefined : files;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names in lower case, so that ours replace the user's and not one is sent twice. */
+function secretHeaders(config: OtlpHttpConfig): Record<string, string> {
+  return Object.fromEntries(Object.entries(config.headers).map(([name, secret]) => [name.toLowerCase(), secret.reveal()]));
+}
+
+function ownHeaders(config: OtlpHttpConfig): Record<string, string> {
+  const encoding = config.compression === "gzip" ? { "content-encoding": "gzip" } : {};
+  return { "content-type": CONTENT_TYPES[config.encoding], "accept-encoding": "identity", ...encoding };
+}
+
+async function post(
+  dispatcher: Dispatcher,
+  url: URL,
+  headers: Record<string, string>,
+  body: Uint8Array,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const answer = await request(url, { method: "POST", dispatcher, headers, body, signal });
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of answer.body as AsyncIterable<Buffer>) {
+    parts.push(part);
+    size += part.length;
+    if (size > MAX_ANSWER_BYTES) break; // leaving the loop closes the connection
+  }
+  return {
+    status: answer.statusCode,
+    headers: answer.headers,
+    body: Buffer.concat(parts).subarray(0, MAX_ANSWER_BYTES),
+    truncated: size > MAX_ANSWER_BYTES,
+  };
+}
+
+function rotated(status: number): Outcome {
+  const reason = `HTTP ${status}; the credentials have changed since and were read again`;
+  return { kind: "retry", scope: "destination", reason, status, retryAfterMs: 0, suspect: false };
+}
