@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { duration, entryName, httpUrl, interval, secret } from "../../config/values.ts";
+import type { WorkflowRun } from "../../model/run.ts";
 
 /** Default of `url`: the EU region, as the official SDK has it. */
 export const DEFAULT_URL = "https://qstash.upstash.io";
@@ -45,3 +46,14 @@ export const upstashSourceSchema = z
   });
 
 export type UpstashSourceConfig = z.infer<typeof upstashSourceSchema>;
+
+/** Whether a run is one of those that the user's `filters` let in: one entry of every list that is not empty. */
+export function matchesFilters(
+  run: Pick<WorkflowRun, "url" | "labels" | "flowControlKey">,
+  filters: UpstashSourceConfig["filters"],
+): boolean {
+  const { workflow_urls: urls, labels, flow_control_keys: keys } = filters;
+  if (urls.length > 0 && !urls.includes(run.url)) return false;
+  if (labels.length > 0 && !run.labels.some((label) => labels.includes(label))) return false;
+  return keys.length === 0 || (run.flowControlKey !== undefined && keys.includes(run.flowControlKey));
+}

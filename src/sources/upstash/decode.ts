@@ -84,7 +84,7 @@ function decodeEach(body: unknown, list: "runs" | "events", decode: (entry: unkn
 }
 
 /** The end of paging is a cursor that is missing, `""` or `null`. */
-function nextCursor(body: unknown): string | undefined {
+export function nextCursor(body: unknown): string | undefined {
   const cursor = isObject(body) ? body.cursor : undefined;
   if (typeof cursor === "number") return String(cursor);
   return typeof cursor === "string" && cursor !== "" ? cursor : undefined;

@@ -1,0 +1,38 @@
+import type { UnreadableEntry } from "../source.ts";
+import { bodyKind, decodeRun, nextCursor } from "./decode.ts";
+import { type ReadBody, readUpTo } from "./exchange.ts";
+import type { Read } from "./request.ts";
+import { scanRuns } from "./scan.ts";
+
+/** What may be made of a 200's body. */
+
+/** A log body, parsed, of one of these kinds. */
+export function readLog(maxBytes: number, kinds: readonly ReturnType<typeof bodyKind>[]): ReadBody<Read<unknown>> {
+  return async (chunks) => {
+    const bytes = await readUpTo(chunks, maxBytes);
+    if (bytes === "too_large") return { kind: "too_large" };
+    const text = bytes.toString("utf8");
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      return { kind: "unreadable", reason: /^\s*</.test(text) ? "with an HTML page instead of JSON; is `url` right?" : "not with JSON" };
+    }
+    if (kinds.includes(bodyKind(value))) return { kind: "value", value };
+    return { kind: "unreadable", reason: `not with the JSON of a log: expected an object with ${kinds[0]}` };
+  };
+}
+
+/** A page whose only run is over the size limit: nothing is kept of it but who it is and where the list goes on. */
+export function readIdentities(maxBytes: number): ReadBody<Read<{ readonly unreadable: UnreadableEntry[]; readonly cursor?: string }>> {
+  const reason = `too_large: expected a run of at most ${maxBytes} bytes`;
+  return async (chunks) => {
+    const { entries, cursor, complete } = await scanRuns(chunks);
+    if (!complete || entries.length === 0) return { kind: "unreadable", reason: "not with the whole JSON of a log" };
+    const unreadable = entries.map((entry, position) => {
+      const decoded = decodeRun(entry);
+      return { position, reason, key: decoded.ok ? { id: decoded.run.id, createdAt: decoded.run.createdAt } : undefined };
+    });
+    return { kind: "value", value: { unreadable, cursor: nextCursor({ cursor }) } };
+  };
+}
