@@ -27,6 +27,7 @@ export function introduction({ api, receiver, pid, otlp, staged }: Introduction,
     "",
     style("dim", "  Traces appear as their runs end, for about twenty seconds. Ctrl-C stops."),
     "",
+    "",
   ].join("\n");
 }
 
@@ -57,30 +58,34 @@ export interface Outcome {
   /** OTLP requests, and how many of them broke a rule of the protocol. */
   readonly deliveries: number;
   readonly refused: number;
+  /** How many of them showed the secret that the scenarios' headers, URLs and bodies hold. */
+  readonly leaks: number;
   readonly elapsedMs: number;
   readonly otlp: string | undefined;
 }
 
-export function summary(outcome: Outcome, { style }: Terminal): string {
-  const { staged, runs, traces, spans, requests, deliveries, refused } = outcome;
-  const verdict = outcome.complete ? style("green", "every run arrived") : style("red", `${staged.runs - runs} runs did not arrive`);
+export function summary(outcome: Outcome, { style, width }: Terminal): string {
+  const { staged, runs, traces, spans, requests, deliveries, refused, leaks } = outcome;
+  const verdict = outcome.complete ? style("green", "every run arrived") : style("red", missing(outcome));
   const asleep = spans.reduce((longest, span) => (isAsleep(span) && lengthOf(span) > lengthOf(longest) ? span : longest), NOTHING);
-  const line = (name: string, text: string) => `  ${name.padEnd(14)} ${text}`;
+  const line = (name: string, text: string) => `  ${style("cyan", name.padEnd(14))} ${text}`;
   return [
-    style("dim", "─".repeat(60)),
-    line(style("bold", "runs".padEnd(14)), `${runs} of ${staged.runs}: ${verdict}`).replace(/\s+$/, ""),
-    line(
-      "traces",
-      `${traces}, with ${spans.length} spans${outcome.repeated > 0 ? ` (${outcome.repeated} came twice, byte for byte)` : ""}`,
-    ),
+    style("dim", "─".repeat(width)),
+    line("runs", `${runs} of ${staged.runs}: ${verdict}`),
+    line("traces", `${traces}, with ${spans.length} spans${outcome.repeated > 0 ? ` (${outcome.repeated} came twice)` : ""}`),
     line("API requests", `${requests.length} (${(requests.length / Math.max(1, runs)).toFixed(1)} a run): ${byPurpose(requests)}`),
     line("deliveries", `${deliveries} OTLP requests, ${refused === 0 ? "none" : refused} refused`),
+    line("secrets", leaks === 0 ? "planted in headers, URLs and bodies: none arrived" : style("red", `${leaks} of the OTLP requests show one`)),
     line("longest sleep", `${days(lengthOf(asleep))} ("${asleep.name}"), drawn short`),
     line("took", `${(outcome.elapsedMs / 1_000).toFixed(1)} s`),
     "",
     ...whatNext(outcome.otlp),
     "",
   ].join("\n");
+}
+
+function missing({ staged, runs }: Outcome): string {
+  return runs < staged.runs ? `${staged.runs - runs} did not arrive` : "a failure function did not arrive";
 }
 
 const NOTHING = { name: "none", start: 0, end: 0 };

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type OtlpReceiver, startOtlpReceiver } from "../fake-upstash/otlp-receiver.ts";
+import { PLANTED_SECRET } from "../fake-upstash/scenarios/program.ts";
 import { type Staged, stage } from "../fake-upstash/scenarios/stage.ts";
 import { startFakeUpstash } from "../fake-upstash/server.ts";
 import type { Span } from "../trace/span.ts";
@@ -31,25 +32,25 @@ export async function demo(argv: readonly string[], io: CommandIo): Promise<numb
   try {
     io.stdout.write(introduction({ api: fake.url, receiver: receiver.url, pid: daemon.pid, otlp, staged }, terminal));
     const watched = await watch({ receiver, daemon, staged, io, terminal, startedAt, otlp });
+    const endedWith = daemon.exitCode();
     await daemon.stop();
-    if (io.signal.aborted) return EXIT.done;
-    const outcome = {
-      ...watched,
-      staged,
-      requests: fake.requests,
-      deliveries: receiver.requests.length,
-      refused: receiver.violations.length,
-      elapsedMs: Date.now() - startedAt,
-      otlp,
-    };
-    io.stdout.write(summary(outcome, terminal));
     for (const line of daemon.log) io.stderr.write(`wfotel run: ${line}\n`);
-    return watched.complete ? EXIT.done : EXIT.incomplete;
+    if (io.signal.aborted) return EXIT.done;
+    if (endedWith !== undefined) throw new CommandError(`the daemon ended by itself with exit code ${endedWith}`, EXIT.incomplete);
+    const elapsedMs = Date.now() - startedAt;
+    const outcome = { ...watched, ...traffic(receiver), staged, requests: fake.requests, elapsedMs, otlp };
+    io.stdout.write(summary(outcome, terminal));
+    return outcome.complete && outcome.leaks === 0 ? EXIT.done : EXIT.incomplete;
   } finally {
     await daemon.stop();
     await receiver.close();
     await fake.close();
   }
+}
+
+function traffic({ requests, violations }: OtlpReceiver): Pick<Outcome, "deliveries" | "refused" | "leaks"> {
+  const leaks = requests.filter(({ body }) => Buffer.from(body).includes(PLANTED_SECRET)).length;
+  return { deliveries: requests.length, refused: violations.length, leaks };
 }
 
 function backendUrl(text: string | undefined): string | undefined {

@@ -15,7 +15,7 @@ export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 export function terminalOf({ stdout, env }: Pick<CommandIo, "stdout" | "env">): Terminal {
   const isTerminal = "isTTY" in stdout && stdout.isTTY === true;
   const color = isTerminal && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
-  const columns = "columns" in stdout && typeof stdout.columns === "number" ? stdout.columns : 100;
+  const columns = "columns" in stdout && typeof stdout.columns === "number" && stdout.columns > 0 ? stdout.columns : 100;
   return {
     color,
     width: Math.max(60, Math.min(columns, 140)),

@@ -1,4 +1,4 @@
-import { type CallWork, run } from "./program.ts";
+import { type CallWork, PLANTED_SECRET, run } from "./program.ts";
 import { scenario } from "./scenario.ts";
 
 interface Turn {
@@ -17,7 +17,7 @@ function chat({ name, ms, finish, usage: [input, output] }: Turn): CallWork {
     ms,
     method: "POST",
     url: "https://api.openai.com/v1/chat/completions",
-    headers: { "Content-Type": ["application/json"], Authorization: ["Bearer demo-secret-that-no-trace-may-show"] },
+    headers: { "Content-Type": ["application/json"], Authorization: [`Bearer ${PLANTED_SECRET}`] },
     body: { model: "gpt-4o-mini", messages: [{ role: "user", content: "Which orders are late?" }] },
     status: 200,
     response: {

@@ -1,5 +1,5 @@
 import { play } from "./play.ts";
-import { DAY, HOUR, MINUTE, type Program, run, SECOND } from "./program.ts";
+import { DAY, HOUR, MINUTE, PLANTED_SECRET, type Program, run, SECOND } from "./program.ts";
 import { type Scenario, scenario } from "./scenario.ts";
 
 const BASE = "https://office.example.com/api/workflows";
@@ -90,7 +90,7 @@ const createDatabase: Program = {
   url: `${BASE}/create-database`,
   payload: { tenant: "acme" },
   steps: [run("allocate", 640), { kind: "sleep", name: "let it boot", ms: 2 * SECOND }, run("migrate", 1_150)],
-  response: { dsn: "postgres://acme:demo-secret-that-no-trace-may-show@db.example.net/acme" },
+  response: { dsn: `postgres://acme:${PLANTED_SECRET}@db.example.net/acme` },
 };
 
 const provisionTenant: Program = {

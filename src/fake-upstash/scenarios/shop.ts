@@ -1,4 +1,4 @@
-import { type CallWork, MINUTE, type RunWork, run, SECOND, type Work } from "./program.ts";
+import { type CallWork, MINUTE, PLANTED_SECRET, type RunWork, run, SECOND, type Work } from "./program.ts";
 import { scenario } from "./scenario.ts";
 
 const BASE = "https://shop.example.com/api/workflows";
@@ -9,7 +9,7 @@ const charge: CallWork = {
   ms: 640,
   method: "POST",
   url: "https://api.payments.example/v1/charges",
-  headers: { "Content-Type": ["application/json"], Authorization: ["Bearer demo-secret-that-no-trace-may-show"] },
+  headers: { "Content-Type": ["application/json"], Authorization: [`Bearer ${PLANTED_SECRET}`] },
   body: { amount: 12_900, currency: "eur", card: "tok_demo" },
   status: 200,
   response: { id: "ch_1", status: "succeeded" },
@@ -30,7 +30,7 @@ export const orderFulfilment = scenario("order-fulfilment", "an order: three ste
       name: "book courier",
       ms: 730,
       method: "POST",
-      url: "https://courier.example.net/shipments?api_key=demo-secret-that-no-trace-may-show",
+      url: `https://courier.example.net/shipments?api_key=${PLANTED_SECRET}`,
       body: { weight: 1.2 },
       status: 201,
       response: { tracking: "JD0146" },

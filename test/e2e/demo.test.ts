@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type OtlpReceiver, startOtlpReceiver } from "../../src/fake-upstash/otlp-receiver.ts";
+
+const CLI = new URL("../../src/cli.ts", import.meta.url).pathname;
+
+let temporary: string;
+let backend: OtlpReceiver;
+beforeEach(async () => {
+  temporary = mkdtempSync(join(tmpdir(), "wfotel-test-"));
+  backend = await startOtlpReceiver();
+});
+afterEach(async () => {
+  await backend.close();
+  rmSync(temporary, { recursive: true, force: true });
+});
+
+function startDemo(...argv: string[]): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
+  // What lies in the user's environment must not reach the demo's daemon.
+  const env = { PATH: process.env.PATH, TMPDIR: temporary, QSTASH_TOKEN: "not-for-the-demo", OTEL_SERVICE_NAME: "not-for-the-demo" };
+  return spawn(process.execPath, [CLI, "demo", ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
+}
+
+test("the demo delivers all its runs, to its own receiver and to the user's backend, and leaves nothing behind", async () => {
+  const demo = startDemo("--otlp", backend.url);
+  const [[code], stdout, stderr] = await Promise.all([once(demo, "exit"), text(demo.stdout), text(demo.stderr)]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(/runs +15 of 15: every run arrived/);
+  expect(stdout).toMatch(/traces +13, with \d+ spans/);
+  expect(stdout).toMatch(/deliveries +\d+ OTLP requests, none refused/);
+  expect(stdout).toMatch(/secrets +.* none arrived/);
+  expect(stdout).toMatch(/longest sleep +3\.0 days/);
+  expect(stdout).toMatch(/failure function of wfr_\w+ settled/);
+  expect(stdout).not.toContain("\u001B");
+  expect(backend.violations).toEqual([]);
+  const drawn = [...stdout.matchAll(/· trace ([0-9a-f]{32})/g)].map((match) => match[1]);
+  expect(new Set(drawn)).toEqual(new Set(backend.byTrace().keys()));
+  expect(backend.byTrace().size).toBe(13);
+  const services = new Set(backend.spans.map((span) => span.resource["service.name"]));
+  expect(services).toEqual(new Set(["shop.example.com", "office.example.com", "agents.example.com"]));
+  expect(readdirSync(temporary)).toEqual([]);
+}, 60_000);
+
+test("Ctrl-C ends the demo and its daemon, and leaves nothing behind", async () => {
+  const demo = startDemo();
+  let stdout = "";
+  for await (const piece of demo.stdout) {
+    stdout += String(piece);
+    if (stdout.includes("OTLP receiver") && !demo.killed) demo.kill("SIGINT");
+  }
+  const [code] = demo.exitCode === null ? await once(demo, "exit") : [demo.exitCode];
+  expect(code).toBe(0);
+  const pid = Number(/wfotel run +process (\d+)/.exec(stdout)?.[1]);
+  expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+  expect(readdirSync(temporary)).toEqual([]);
+}, 60_000);
+
+test("an address that is none is refused before anything starts", async () => {
+  const demo = startDemo("--otlp", "localhost:4318");
+  const [[code], stdout, stderr] = await Promise.all([once(demo, "exit"), text(demo.stdout), text(demo.stderr)]);
+  expect({ code, stdout, stderr }).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: "--otlp: an http:// or https:// URL, such as http://127.0.0.1:4318\n",
+  });
+});
