@@ -60,7 +60,7 @@ export function parseYaml(text: string, file: string, directory: string): { tree
     }
     for (const error of firstErrors([...document.errors, ...document.warnings])) {
       const text = `expected ${SYNTAX[error.code] ?? "valid YAML"}${SYNTAX[error.code] === undefined ? ", found something else" : ""}`;
-      reading.problems.push({ place: placeOf(reading, error.pos[0]), path: [], text });
+      reading.problems.push({ place: placeOf(reading, error.pos[0]), path: [], text, syntax: error.name === "YAMLParseError" });
     }
     const tree = document.contents === null ? undefined : convert(document.contents, [], 0, reading);
     return { tree: tree ?? { kind: "map", entries: new Map(), place }, problems: reading.problems };

@@ -47,7 +47,7 @@ function plain(tree: Tree, path: Path, filling: Filling): unknown {
   if (tree.kind === "failed") return unknown(path, filling);
   if (typeof tree.value !== "string") return tree.value;
   const text = tree.raw ? tree.value : filledIn(tree.value, tree.place, path, filling);
-  return text === undefined ? unknown(path, filling) : located(text, tree.place, path, filling);
+  return text === undefined ? unknown(path, filling) : ofItsKind(text, tree.value, tree.place, path, filling);
 }
 
 function unknown(path: Path, filling: Filling): unknown {
@@ -65,9 +65,13 @@ function filledIn(template: string, place: Place, path: Path, filling: Filling):
   return expansion.text;
 }
 
-/** A path is relative to the file that it is written in; one that is read has to be readable. */
-function located(text: string, place: Place, path: Path, filling: Filling): unknown {
+/** A secret has to be something; a path is relative to the file it is written in, and one that is read has to be readable. */
+function ofItsKind(text: string, template: string, place: Place, path: Path, filling: Filling): unknown {
   const shapes = shapesAt(filling.root, path, (where) => typeAt(filling.tree, where));
+  if (text === "" && template !== "" && shapes.some((one) => one["x-secret"])) {
+    filling.problems.push({ place, path, text: "expected a secret, found that its reference is empty" });
+    return unknown(path, filling);
+  }
   const kind = shapes.find((one) => one["x-path"] !== undefined)?.["x-path"];
   if (kind === undefined || text === "") return text;
   const file = resolve(place.directory, text);

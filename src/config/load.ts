@@ -44,9 +44,10 @@ export function loadConfig(input: LoadInput): LoadResult {
   const lower = written === undefined ? under : merge(under, written, noName);
   const whole = lower.kind === "map" ? merge(lower, over, noName) : lower;
   const notes = [...warnings];
-  const tree = whole.kind === "map" ? withImplicit(whole, vars, input, file !== undefined, problems, notes) : whole;
+  const tree =
+    whole.kind === "map" ? withImplicit({ ...whole, place: lower.place }, vars, input, file !== undefined, problems, notes) : whole;
   const config = check(tree, input.env, problems);
-  if (config === undefined || problems.length > 0) return { ok: false, errors: formatProblems(problems) };
+  if (config === undefined || problems.length > 0) return { ok: false, errors: formatProblems(withoutConsequences(problems)) };
   config.state.path = resolve(vars.directory, config.state.path);
   return {
     ok: true,
@@ -57,11 +58,20 @@ export function loadConfig(input: LoadInput): LoadResult {
   };
 }
 
+/** Where a file is broken, what else is wrong in it is not known. */
+function withoutConsequences(problems: readonly Problem[]): Problem[] {
+  const fileOf = ({ place }: Problem) => (place.kind === "file" ? place.file : undefined);
+  const broken = new Set(problems.filter((problem) => problem.syntax).map(fileOf));
+  return problems.filter((problem) => problem.syntax || !broken.has(fileOf(problem)));
+}
+
 /** The environment's layers hold no lists. */
 const noName = () => undefined;
 
 /** Adds the environment's source and destination where they are required and nothing names one. */
 function withImplicit(tree: TreeMap, vars: Variables, input: LoadInput, hasFile: boolean, problems: Problem[], notes: string[]): TreeMap {
+  // What a base that cannot be read would have named is not known to be missing.
+  if (problems.some((problem) => problem.syntax || problem.path[0] === "extends")) return tree;
   const { source = true, destination = true } = input.require ?? {};
   const entries = new Map(tree.entries);
   const add = (key: string, item: Tree) => entries.set(key, { key: item.place, value: { kind: "list", items: [item], place: item.place } });

@@ -23,6 +23,7 @@ const NOUNS: Readonly<Record<string, string>> = {
 export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === "invalid_type") return NOUNS[issue.expected] ?? issue.expected;
   if (issue.code === "invalid_value") return oneOf(issue.values);
+  if (issue.code === "too_small" && issue.origin === "string" && issue.minimum === 1) return "a string that is not empty";
   if (issue.code === "too_small")
     return `${unit(issue.origin)} ${issue.inclusive ? "of at least" : "above"} ${issue.minimum}${characters(issue.origin)}`;
   if (issue.code === "too_big")
@@ -49,6 +50,11 @@ export function problemsOf(issue: Issue, at: Path, tree: Tree, root: Shape): Pro
       path: [...path, key],
       text: unknownKey(key, keysOf(shapes)),
     }));
+  }
+  if (issue.code === "invalid_key") {
+    // Not named: a key that cannot be one may hold more than a name.
+    const place = entryAt(tree, path)?.key ?? nearestPlace(tree, path);
+    return [{ place, path: path.slice(0, -1), text: `expected ${issue.issues[0]?.message ?? "another key"}, found another key` }];
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0 && issue.message === "Invalid input") {
     const meant = issue.errors.find((option) => option.every((inner) => inner.path.length > 0 || inner.code === "unrecognized_keys"));

@@ -53,21 +53,22 @@ function lookUp(body: string, directory: string, env: Environment): { text: stri
     const value = env[name];
     // As in a shell, `:-` stands in for an empty variable as well as for one that is not set.
     if (fallback !== undefined) return { text: value === undefined || value === "" ? fallback : value };
-    return value === undefined ? `expected the environment variable ${name}, found that it is not set` : { text: value };
+    return value === undefined ? `expected the environment variable ${name}, found it unset` : { text: value };
   }
   const file = FILE.exec(body);
-  if (file !== null) return readText(resolve(directory, file[1] ?? ""));
+  if (file !== null) return readText(file[1] ?? "", directory);
   return "expected ${env:NAME}, ${env:NAME:-default} or ${file:PATH} (and $${ for a literal ${), found another reference";
 }
 
 /** Without its trailing line breaks: editors and `kubectl create secret` leave one. */
-function readText(path: string): { text: string } | string {
+function readText(written: string, directory: string): { text: string } | string {
+  const path = resolve(directory, written);
   try {
     const stat = statSync(path);
-    if (!stat.isFile() || stat.size > MAX_FILE_BYTES) return `expected a file of at most 1 MiB at ${path}, found something else`;
+    if (!stat.isFile() || stat.size > MAX_FILE_BYTES) return `expected a file of at most 1 MiB at ${written}, found something else`;
     return { text: readFileSync(path, "utf8").replace(/[\r\n]+$/, "") };
   } catch (error) {
-    return `expected a readable file at ${path}, found ${errorCode(error)}`;
+    return `expected a readable file at ${written}, found none (${errorCode(error)})`;
   }
 }
 

@@ -25,6 +25,8 @@ export interface Problem {
   readonly place: Place;
   readonly path: Path;
   readonly text: string;
+  /** What stands in the same file and is no syntax error may be a mere consequence. */
+  readonly syntax?: boolean;
 }
 
 /**

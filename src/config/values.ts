@@ -91,14 +91,14 @@ export const size = () => scalar(parseSize, SIZE, "a size such as 512KiB, 1MiB o
 
 function scalar(parse: (text: string) => number | undefined, form: RegExp, expected: string) {
   return z
-    .union([z.string(), z.literal(0)], { error: expected })
+    .union([z.string().meta({ pattern: `${form.source}|^0$` }), z.literal(0)], { error: expected })
     .transform((value, context) => {
       const parsed = value === 0 || value === "0" ? 0 : parse(value);
       if (parsed !== undefined) return parsed;
       context.issues.push({ code: "custom", message: expected, input: value });
       return z.NEVER;
     })
-    .meta({ description: expected, pattern: `${form.source}|^0$` });
+    .meta({ description: expected });
 }
 
 /** A string that is a secret: `Secret` after parsing, never shown in an error. */

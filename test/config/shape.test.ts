@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { isShowable, keysOf, nearest, shape, shapesAt } from "../../src/config/shape.ts";
+
+const root = shape();
+const at = (path: (string | number)[], type?: string) => shapesAt(root, path, (where) => (where.length === 2 ? type : undefined));
+
+test.each([
+  ["pollInterval", "poll_interval"],
+  ["poll-interval-idle", "poll_interval_idle"],
+  ["tokn", "token"],
+  ["lookbak", "lookback"],
+  ["Retention", "retention"],
+])("the key nearest to %s is %s", (typed, meant) => {
+  expect(nearest(typed, keysOf(at(["sources", 0])))).toBe(meant);
+});
+
+test("nothing is near where there are no keys", () => {
+  expect(nearest("x", [])).toBeUndefined();
+});
+
+test("the type of a destination picks its keys; without one, all of them are possible", () => {
+  expect(keysOf(at(["destinations", 0], "console"))).not.toContain("endpoint");
+  expect(keysOf(at(["destinations", 0], "file"))).toContain("path");
+  expect(keysOf(at(["destinations", 0]))).toEqual(expect.arrayContaining(["endpoint", "path"]));
+});
+
+test("only scalars that are no secrets may be shown", () => {
+  const paths = [
+    ["environment"],
+    ["sources", 0, "poll_interval"],
+    ["sources", 0, "token"],
+    ["destinations", 0, "headers"],
+    ["destinations", 0, "headers", "a"],
+    ["nothing"],
+  ];
+  expect(paths.map((path) => isShowable(at(path)))).toEqual([true, true, false, false, false, false]);
+});
+
+test("a path through the prototype leads nowhere", () => {
+  expect(at(["constructor"])).toEqual([]);
+  expect(at(["__proto__", "x"])).toEqual([]);
+});
