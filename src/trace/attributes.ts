@@ -46,6 +46,12 @@ export const ATTRIBUTES = {
   WAIT_TIMEOUT: define("upstash.workflow.step.wait.timeout", "double", "Wait, WaitForWebhook", "How long it was to wait at most, s"),
   GEN_AI_PROVIDER: define("gen_ai.provider.name", "string", "LLM call", "openai, anthropic, or as configured for the host"),
   GEN_AI_OPERATION: define("gen_ai.operation.name", "string", "LLM call", "chat, embeddings, …"),
+  GEN_AI_STREAM: define(
+    "gen_ai.request.stream",
+    "boolean",
+    "LLM call",
+    "The answer was streamed: its model, tokens and finish reasons are not known",
+  ),
   GEN_AI_REQUEST_MODEL: define("gen_ai.request.model", "string", "LLM call", "The model asked for"),
   GEN_AI_RESPONSE_MODEL: define("gen_ai.response.model", "string", "LLM call", "The model that answered"),
   GEN_AI_INPUT_TOKENS: define("gen_ai.usage.input_tokens", "int", "LLM call", "Tokens of the prompt"),

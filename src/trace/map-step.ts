@@ -5,7 +5,7 @@ import { errorEvents, errorType, failedStatus } from "./errors.ts";
 import { genAiAttributes } from "./gen-ai.ts";
 import { iso, seconds } from "./instant.ts";
 import { callAttributes, failedCallStatus } from "./map-call.ts";
-import { type Mapping, spanOf, text, urlText } from "./mapping.ts";
+import { type Mapping, spanOf, text, texts, urlText } from "./mapping.ts";
 import { type CapturedValue, captureValue } from "./payload.ts";
 import type { Attributes, Span } from "./span.ts";
 import type { StepTime } from "./timeline.ts";
@@ -16,8 +16,7 @@ export function stepSpan(mapping: Mapping, time: StepTime, spanId: string, criti
   const { step, role } = time;
   const failed = hasFailed(mapping, time);
   const isCall = step.type === "Call";
-  const { gen_ai } = mapping.settings.traces;
-  const genAi = isCall && step.call !== undefined && gen_ai !== false ? genAiAttributes(step.call, step.out, gen_ai) : undefined;
+  const genAi = isCall && step.call !== undefined ? genAiAttributes(step.call, step.out, mapping.settings.traces.gen_ai) : undefined;
   const error = failed ? step.errors.at(-1) : undefined;
   const badStatus = isCall ? failedCallStatus(step.call) : undefined;
   return spanOf(mapping, {
@@ -30,7 +29,7 @@ export function stepSpan(mapping: Mapping, time: StepTime, spanId: string, criti
     attributes: {
       ...stepAttributes(mapping, time, critical),
       ...typeAttributes(mapping, time),
-      ...genAi,
+      ...(genAi && texts(mapping, genAi)),
       ...attribute(ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : badStatus?.toString()),
       ...payloadAttributes(mapping, step),
     },

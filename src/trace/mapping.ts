@@ -45,6 +45,13 @@ export function urlText({ redactor, settings }: Mapping, value: string | undefin
   return value === undefined || value === "" ? value : cut(redactor.url(value), settings.traces.max_value_bytes).value;
 }
 
+/** Attributes read from the log: every string in them redacted and cut. */
+export function texts(mapping: Mapping, attributes: Attributes): Attributes {
+  const clean = <T>(value: T) => (typeof value === "string" ? text(mapping, value) : value);
+  const entries = Object.entries(attributes).map(([name, value]) => [name, Array.isArray(value) ? value.map(clean) : clean(value)]);
+  return Object.fromEntries(entries);
+}
+
 type Essential = "spanId" | "name" | "start" | "end" | "role";
 
 /** A span of the run's trace: a child of the run's span, internal and in order, but for what `own` says. */
