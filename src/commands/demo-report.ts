@@ -75,7 +75,10 @@ export function summary(outcome: Outcome, { style, width }: Terminal): string {
     line("traces", `${traces}, with ${spans.length} spans${outcome.repeated > 0 ? ` (${outcome.repeated} came twice)` : ""}`),
     line("API requests", `${requests.length} (${(requests.length / Math.max(1, runs)).toFixed(1)} a run): ${byPurpose(requests)}`),
     line("deliveries", `${deliveries} OTLP requests, ${refused === 0 ? "none" : refused} refused`),
-    line("secrets", leaks === 0 ? "planted in headers, URLs and bodies: none arrived" : style("red", `${leaks} of the OTLP requests show one`)),
+    line(
+      "secrets",
+      leaks === 0 ? "planted in headers, URLs and bodies: none arrived" : style("red", `${leaks} of the OTLP requests show one`),
+    ),
     line("longest sleep", `${days(lengthOf(asleep))} ("${asleep.name}"), drawn short`),
     line("took", `${(outcome.elapsedMs / 1_000).toFixed(1)} s`),
     "",
