@@ -52,14 +52,27 @@ function stopOnSignals(): AbortSignal {
   return controller.signal;
 }
 
+function endWithBug(error: unknown): never {
+  process.stderr.write(`wfotel: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exit(EXIT.bug);
+}
+
 /** A reader that has gone (`wfotel convert … | head`) is no error of ours. */
 function endQuietlyWithoutReader(stream: NodeJS.WriteStream): void {
   stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.bug));
 }
 
+process.on("unhandledRejection", endWithBug);
 endQuietlyWithoutReader(process.stdout);
 endQuietlyWithoutReader(process.stderr);
-const io: CommandIo = { stdout: process.stdout, stderr: process.stderr, env: process.env, cwd: process.cwd(), signal: stopOnSignals() };
+const io: CommandIo = {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+  signal: stopOnSignals(),
+};
 try {
   process.exitCode = await main(process.argv.slice(2), io);
 } catch (error) {
@@ -67,7 +80,6 @@ try {
     process.stderr.write(`${error.message}\n`);
     process.exitCode = error.exitCode;
   } else {
-    process.stderr.write(`wfotel: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exitCode = EXIT.bug;
+    endWithBug(error);
   }
 }

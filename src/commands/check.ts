@@ -9,7 +9,7 @@ import { probeDestination, probeSource } from "./probe.ts";
 
 /** What `--connect` asks of the rest of the program. */
 export interface Connections {
-  source(config: Config["sources"][number]): RunSource;
+  source(config: Config["sources"][number], traces: Config["traces"]): RunSource;
   destination(config: Config["destinations"][number]): Destination;
 }
 
@@ -64,7 +64,7 @@ async function connect(config: Config, connections: Connections, signal: AbortSi
     well &&= seen.ok;
   };
   for (const one of config.sources) {
-    const source = connections.source(one);
+    const source = connections.source(one, config.traces);
     say(`source ${one.name}`, await probeSource(source, signal).finally(() => source.close()));
   }
   for (const one of config.destinations) {

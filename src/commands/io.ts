@@ -1,5 +1,6 @@
 /** What a command may touch of the process: passed in, so that tests can run it without one. */
 export interface CommandIo {
+  readonly stdin: NodeJS.ReadableStream;
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
   readonly env: Readonly<Record<string, string | undefined>>;

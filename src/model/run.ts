@@ -161,3 +161,18 @@ export function header(headers: Headers | undefined, name: string): string | und
   }
   return undefined;
 }
+
+/** One word for an identity, as a key of maps. */
+export function keyOf(key: RunKey): string {
+  return `${key.createdAt}@${key.id}`;
+}
+
+/** One entry per run, in the order of first sight; where a run is there twice, the one that shows it ended. */
+export function distinctRuns(runs: readonly WorkflowRun[]): WorkflowRun[] {
+  const byKey = new Map<string, WorkflowRun>();
+  for (const run of runs) {
+    const before = byKey.get(keyOf(run));
+    if (before === undefined || (!isTerminal(before) && isTerminal(run))) byKey.set(keyOf(run), run);
+  }
+  return [...byKey.values()];
+}

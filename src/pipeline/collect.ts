@@ -1,10 +1,10 @@
-import { isTerminal, type Millis, type WorkflowRun } from "../model/run.ts";
+import { distinctRuns, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { UnreadableEntry } from "../sources/source.ts";
 import type { PageCommit, RunChange, RunRecord } from "../state/store.ts";
 import type { SourceContext } from "./context.ts";
 import { decide, isExported, isOurs, type Page } from "./decide.ts";
-import { keyOf, type Resolution, resolvePlacements } from "./place.ts";
-import { type TreeFacts, treeFacts } from "./sampling.ts";
+import { resolvePlacements } from "./place.ts";
+import { treeFacts } from "./sampling.ts";
 
 /**
  * Turns one page of runs into one transaction: what has not ended goes into the open set, what has ended
@@ -33,14 +33,14 @@ export interface PageResult {
 /** @throws StoreError where the state cannot be written; nothing of the page has then happened. */
 export async function collectPage(context: SourceContext, input: PageInput, signal: AbortSignal): Promise<PageResult> {
   const { store, source } = context;
-  const runs = distinct(input.runs);
+  const runs = distinctRuns(input.runs);
   const known = new Map<string, RunRecord>();
   for (const record of await store.findRuns(source.name, runs)) if (record !== undefined) known.set(keyOf(record.key), record);
   const fresh = runs.filter((run) => !known.has(keyOf(run)) && isOurs(context, run, input.epoch));
   const exported = (run: WorkflowRun) => isExported(context, run, input.epoch);
   const pending = runs.filter((run) => isTerminal(run) && needsPlacement(known.get(keyOf(run))));
   const { fetched, resolutions } = await resolvePlacements(context, pending, runs, known, exported, signal);
-  const all = distinct([...runs, ...fetched]);
+  const all = distinctRuns([...runs, ...fetched]);
   const page: Page = {
     context,
     known,
@@ -80,16 +80,6 @@ function pageCommit(
   if (runs.length === 0 && unreadable.length === 0) return undefined;
   const total = { ...counts, ...(unreadable.length > 0 && { unreadable: unreadable.length }) };
   return { source: context.source.name, runs, counts: total, unreadable };
-}
-
-/** One entry per run; a page that shows one twice shows it further on in one of them. */
-function distinct(runs: readonly WorkflowRun[]): WorkflowRun[] {
-  const byKey = new Map<string, WorkflowRun>();
-  for (const run of runs) {
-    const before = byKey.get(keyOf(run));
-    if (before === undefined || (!isTerminal(before) && isTerminal(run))) byKey.set(keyOf(run), run);
-  }
-  return [...byKey.values()];
 }
 
 function needsPlacement(record: RunRecord | undefined): boolean {

@@ -32,3 +32,8 @@ export interface DestinationPlan {
   readonly encoding: Encoding;
   readonly sampling: SamplingConfig;
 }
+
+/** What deciding where a run lies needs; commands that only look have no more than this. */
+export interface PlaceContext extends Pick<SourceContext, "source" | "settings" | "server"> {
+  readonly store: Pick<Store, "findRuns" | "traceSize">;
+}

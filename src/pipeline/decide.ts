@@ -1,11 +1,11 @@
-import { endOf, isTerminal, type Millis, type WorkflowRun } from "../model/run.ts";
+import { endOf, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import { encodeRun } from "../otlp/encode.ts";
 import type { CollectedPart, RunChange, RunRecord, Watch } from "../state/store.ts";
 import { mapRun } from "../trace/map-run.ts";
 import { nameRun } from "../trace/naming.ts";
 import type { MappedRun } from "../trace/span.ts";
 import type { SourceContext } from "./context.ts";
-import { decodePlacement, encodePlacement, keyOf, type Located, type Resolution } from "./place.ts";
+import { decodePlacement, encodePlacement, type Located, type Resolution } from "./place.ts";
 import { NO_TREE, type TreeFacts, type Verdict, verdict } from "./sampling.ts";
 import { type WatchRules, watchFailure, watchOpen, watchWaiting } from "./watch.ts";
 
@@ -50,7 +50,7 @@ export function decide(page: Page, run: WorkflowRun, resolution: Resolution | un
 
 function openChange(page: Page, run: WorkflowRun, record: RunRecord | undefined, resolution: Resolution | undefined): RunChange {
   const previous = record?.watch;
-  const placement = resolution && encodePlacement(run, resolution, page.context);
+  const placement = resolution && encodePlacement(run, resolution, page.context.settings);
   // the feed has named its end and the grouped log is behind: soon again
   const watch =
     previous?.reason === "ended" ? watchWaiting("ended", previous, page.now, page.rules) : watchOpen(run, previous, page.now, page.rules);
@@ -75,7 +75,7 @@ function waiting(page: Page, run: WorkflowRun, reason: "ancestor" | "verdict" | 
 
 function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located): Decision {
   const { context } = page;
-  const placement = encodePlacement(run, resolution, context);
+  const placement = encodePlacement(run, resolution, context.settings);
   if (!page.room) return { change: { ...waiting(page, run, "room"), ...(placement !== undefined && { placement }) } };
   const tree = page.trees.get(keyOf(run)) ?? NO_TREE;
   const verdicts = context.destinations.map((plan) => ({ plan, verdict: verdict(run, resolution, plan, tree) }));
@@ -113,7 +113,7 @@ function failureChange(page: Page, run: WorkflowRun, record: RunRecord): RunChan
   const watch = watchFailure(run, record.watch, page.now, page.rules);
   const base = { key: run, phase: watch === undefined ? "done" : "collected", ...(watch && { watch }) } as const;
   if (watch !== undefined || record.parts.includes(1) || run.failureFunction === undefined) return base;
-  const resolution = record.placement === undefined ? undefined : decodePlacement(run, record.placement, context);
+  const resolution = record.placement === undefined ? undefined : decodePlacement(run, record.placement, context.settings);
   if (resolution?.kind !== "placed") return base;
   const mapped = mapRun(run, resolution.placement, context.settings);
   const failure = mapped.spans.filter((span) => span.role === "failure");

@@ -1,7 +1,6 @@
-import { endOf, type Millis, type RunKey, type WorkflowRun } from "../model/run.ts";
+import { endOf, keyOf, type Millis, type RunKey, type WorkflowRun } from "../model/run.ts";
 import type { EventPage, RunEvent } from "../sources/source.ts";
 import { type FeedState, type RunChange, StoreError } from "../state/store.ts";
-import { keyOf } from "./place.ts";
 import { type Reader, type Trouble, troubleOf } from "./reader.ts";
 
 /**

@@ -1,8 +1,9 @@
-import type { RunKey, WorkflowRun } from "../model/run.ts";
+import { keyOf, type RunKey, type WorkflowRun } from "../model/run.ts";
 import type { RunRecord, Watch } from "../state/store.ts";
+import type { MappingSettings } from "../trace/config.ts";
 import { linkedPlacement, nestedPlacement, ownPlacement } from "../trace/placement.ts";
 import type { Placement } from "../trace/span.ts";
-import type { SourceContext } from "./context.ts";
+import type { PlaceContext } from "./context.ts";
 import { countAbsence, isGone } from "./watch.ts";
 
 /**
@@ -34,11 +35,9 @@ export interface Resolved {
   readonly fetched: readonly WorkflowRun[];
 }
 
-export const keyOf = (key: RunKey): string => `${key.createdAt}@${key.id}`;
-
 /** What the search for ancestors has found so far. */
 interface Search {
-  readonly context: SourceContext;
+  readonly context: PlaceContext;
   /** The runs of the page and the ancestors fetched for them. */
   readonly runs: Map<string, WorkflowRun>;
   readonly known: Map<string, RunRecord>;
@@ -57,7 +56,7 @@ interface Search {
  * @param known records of the page's runs; those of ancestors are added
  */
 export async function resolvePlacements(
-  context: SourceContext,
+  context: PlaceContext,
   wanted: readonly WorkflowRun[],
   page: readonly WorkflowRun[],
   known: Map<string, RunRecord>,
@@ -81,6 +80,7 @@ function resolve(search: Search, run: WorkflowRun, level: number): Resolution {
   const key = keyOf(run);
   const before = search.memo.get(key);
   if (before !== undefined) return before;
+  search.memo.set(key, linked(run, search.context)); // what a run that invokes its own ancestor finds
   const resolution = decide(search, run, level);
   search.memo.set(key, resolution);
   return resolution;
@@ -89,7 +89,7 @@ function resolve(search: Search, run: WorkflowRun, level: number): Resolution {
 function decide(search: Search, run: WorkflowRun, level: number): Resolution {
   const { context, known } = search;
   const stored = known.get(keyOf(run))?.placement;
-  if (stored !== undefined) return decodePlacement(run, stored, context);
+  if (stored !== undefined) return decodePlacement(run, stored, context.settings);
   if (!search.exported(run)) return { kind: "none" };
   const invoker = invokerToFind(search, run);
   if (invoker === undefined) return { kind: "placed", placement: standalone(run, context) };
@@ -97,7 +97,7 @@ function decide(search: Search, run: WorkflowRun, level: number): Resolution {
   const ancestor = search.runs.get(keyOf(invoker));
   if (ancestor !== undefined) return nestIn(search, resolve(search, ancestor, level + 1), run, invoker);
   const ofAncestor = known.get(keyOf(invoker))?.placement;
-  if (ofAncestor !== undefined) return nestIn(search, decodePlacement(invoker, ofAncestor, context), run, invoker);
+  if (ofAncestor !== undefined) return nestIn(search, decodePlacement(invoker, ofAncestor, context.settings), run, invoker);
   if (search.unavailable.has(keyOf(invoker))) return { kind: "wait" };
   const now = context.server.now();
   const absent = countAbsence(known.get(keyOf(run))?.watch?.absent, now);
@@ -107,17 +107,19 @@ function decide(search: Search, run: WorkflowRun, level: number): Resolution {
 function nestIn(search: Search, ancestor: Resolution, run: WorkflowRun, invoker: RunKey): Resolution {
   const { context } = search;
   if (ancestor.kind === "wait") return { kind: "wait" };
-  if (ancestor.kind === "none" || search.full.has(ancestor.placement.traceId)) return linked(run, context);
+  if (ancestor.kind === "none") return linked(run, context);
+  if (search.full.has(ancestor.placement.traceId))
+    return { kind: "placed", placement: linkedPlacement(run, context.settings, ancestor.placement) };
   const placement = nestedPlacement(run, ancestor.placement, context.settings);
   return { kind: "placed", placement, ...(placement.traceId === ancestor.placement.traceId && { top: ancestor.top ?? invoker }) };
 }
 
-function linked(run: WorkflowRun, context: SourceContext): Resolution {
+function linked(run: WorkflowRun, context: PlaceContext): Resolution {
   return { kind: "placed", placement: linkedPlacement(run, context.settings) };
 }
 
 /** A run that nobody invoked, or whose invoker must not be nested in. */
-function standalone(run: WorkflowRun, context: SourceContext): Placement {
+function standalone(run: WorkflowRun, context: PlaceContext): Placement {
   return run.invoker === undefined ? ownPlacement(run, context.settings) : linkedPlacement(run, context.settings);
 }
 
@@ -161,7 +163,7 @@ async function findAncestors(search: Search, wanted: readonly RunKey[], signal: 
 /** A run that is only known from the page has no trace yet: the limit is looked up where runs were collected before. */
 async function noteFullTrace(search: Search, record: RunRecord): Promise<void> {
   const { store, settings } = search.context;
-  const located = record.placement === undefined ? undefined : decodePlacement(record.key, record.placement, search.context);
+  const located = record.placement === undefined ? undefined : decodePlacement(record.key, record.placement, search.context.settings);
   if (located?.kind !== "placed") return;
   const { spans, bytes } = await store.traceSize(located.placement.traceId);
   if (spans >= settings.traces.max_spans_per_trace || bytes >= settings.traces.max_trace_bytes) search.full.add(located.placement.traceId);
@@ -171,18 +173,18 @@ const OWN = "own";
 const NONE = "none";
 
 /** As stored with the identity: a word where the run alone gives the placement, so that an identity stays small. */
-export function encodePlacement(run: WorkflowRun, resolution: Resolution, context: SourceContext): string | undefined {
+export function encodePlacement(run: WorkflowRun, resolution: Resolution, settings: MappingSettings): string | undefined {
   if (resolution.kind === "wait") return undefined;
   if (resolution.kind === "none") return NONE;
   const { placement, top } = resolution;
-  const own = ownPlacement({ ...run, groups: [] }, context.settings);
+  const own = ownPlacement({ ...run, groups: [] }, settings);
   if (JSON.stringify(placement) === JSON.stringify(own)) return OWN;
   return JSON.stringify({ ...placement, ...(top && { top }) });
 }
 
-export function decodePlacement(key: RunKey, text: string, context: SourceContext): Resolution {
+export function decodePlacement(key: RunKey, text: string, settings: MappingSettings): Resolution {
   if (text === NONE) return { kind: "none" };
-  if (text === OWN) return { kind: "placed", placement: ownPlacement({ ...EMPTY_RUN, ...key }, context.settings) };
+  if (text === OWN) return { kind: "placed", placement: ownPlacement({ ...EMPTY_RUN, id: key.id, createdAt: key.createdAt }, settings) };
   const { top, ...placement } = JSON.parse(text) as Placement & { top?: RunKey };
   return { kind: "placed", placement, ...(top && { top }) };
 }

@@ -3,7 +3,7 @@ import type { RunPage } from "../sources/source.ts";
 import type { PageResult } from "./collect.ts";
 import { distrustIfHoles, readFeed } from "./feed.ts";
 import { askDueRuns, type Listing, type ListingResult, listRuns, type Reader, type Trouble } from "./reader.ts";
-import { sweepSlice } from "./sweep.ts";
+import { pagesPerCycle, sweepDue, sweepSlice } from "./sweep.ts";
 
 /**
  * One cycle of reading a source (delivery.md, "Reading"): the feed where it is trusted, the newest page,
@@ -48,13 +48,25 @@ export async function pollCycle(reader: Reader, memory: PollMemory, everything: 
   };
   const feed = await readFeed(reader, signal);
   if (feed.trouble) troubles.push(feed.trouble);
-  if (everything || newestDue(reader, memory)) note(await listNewest(reader, memory, onPage, signal));
+  if (everything && sweepDue(reader)) note(await listEverything(reader, signal));
+  else if (everything || newestDue(reader, memory)) note(await listNewest(reader, memory, onPage, signal));
   if (reader.state().openListed !== true && !signal.aborted) note(await listOpen(reader, signal));
   if (lookbackDue(reader) && !signal.aborted) note(await listLookback(reader, onPage, signal));
   const asked = await askDueRuns(reader, signal, everything ? Number.MAX_SAFE_INTEGER : undefined);
   if (asked.trouble) troubles.push(asked.trouble);
-  if (!signal.aborted) note(await sweepSlice(reader, everything, signal));
+  if (!everything && !signal.aborted) note(await sweepSlice(reader, pagesPerCycle(reader), signal));
   return { collected: asked.collected + parts.reduce((sum, part) => sum + part.collected, 0), fresh, troubles };
+}
+
+/** A sweep from start to end lists all that the other listings would. */
+async function listEverything(reader: Reader, signal: AbortSignal): Promise<ListingResult> {
+  const startedAt = reader.context.server.now();
+  const result = await sweepSlice(reader, Number.POSITIVE_INFINITY, signal);
+  if (!result.complete) return result;
+  const { watermark, epoch } = reader.state();
+  const newest = Math.min(result.newestCreatedAt ?? watermark ?? epoch, reader.context.server.now());
+  await reader.save({ openListed: true, lookbackAt: startedAt, watermark: Math.max(newest, watermark ?? 0) });
+  return result;
 }
 
 function newestDue(reader: Reader, memory: PollMemory): boolean {
@@ -68,7 +80,7 @@ function newestDue(reader: Reader, memory: PollMemory): boolean {
  * not hide what lies behind its first pages.
  */
 async function listNewest(reader: Reader, memory: PollMemory, onPage: NonNullable<Listing["onPage"]>, signal: AbortSignal) {
-  const { server } = reader.context;
+  const { server, config } = reader.context;
   const { watermark, epoch } = reader.state();
   const floor = (watermark ?? epoch) - SETTLED_AFTER_MS;
   const isEnough = (page: RunPage, { fresh }: PageResult) => {
@@ -79,10 +91,15 @@ async function listNewest(reader: Reader, memory: PollMemory, onPage: NonNullabl
   let result = await listRuns(reader, listing, signal);
   if (result.expired) result = await listRuns(reader, listing, signal);
   if (!result.complete) return result;
-  memory.newestListedAt = server.now();
+  const startedAt = server.now();
+  memory.newestListedAt = startedAt;
   // one run from the year 2286 must not move the watermark there
   const newest = Math.min(result.newestCreatedAt ?? watermark ?? epoch, server.now());
-  if (newest > (watermark ?? 0)) await reader.save({ watermark: newest });
+  const backTo = result.cursor === undefined ? Number.NEGATIVE_INFINITY : (result.oldestCreatedAt ?? startedAt);
+  const coversLookback = backTo < startedAt - config.lookback;
+  if (newest > (watermark ?? 0) || coversLookback) {
+    await reader.save({ watermark: Math.max(newest, watermark ?? 0), ...(coversLookback && { lookbackAt: startedAt }) });
+  }
   return result;
 }
 

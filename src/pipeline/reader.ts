@@ -1,9 +1,8 @@
-import type { Millis, RunKey } from "../model/run.ts";
+import { keyOf, type Millis, type RunKey } from "../model/run.ts";
 import type { Purpose, Reply, RunPage, RunQuery } from "../sources/source.ts";
 import { type RunChange, type SourceState, StoreError, type WatchedRun } from "../state/store.ts";
 import { collectPage, type PageResult } from "./collect.ts";
 import type { SourceContext } from "./context.ts";
-import { keyOf } from "./place.ts";
 import { watchAbsent } from "./watch.ts";
 
 /**

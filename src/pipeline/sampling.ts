@@ -1,8 +1,8 @@
-import { endOf, type WorkflowRun } from "../model/run.ts";
+import { endOf, keyOf, type WorkflowRun } from "../model/run.ts";
 import type { RunRecord, TraceSize } from "../state/store.ts";
 import { keepByRatio, keptByOutcome } from "../trace/sampling.ts";
 import type { DestinationPlan, SourceContext } from "./context.ts";
-import { keyOf, type Located, type Resolution } from "./place.ts";
+import type { Located, Resolution } from "./place.ts";
 
 /** What sampling says of one run for one destination (trace-model.md, "Sampling"): whole trees, by the trace id. */
 export type Verdict =

@@ -1,4 +1,5 @@
 import type { WorkflowRun } from "../model/run.ts";
+import type { SweepState } from "../state/store.ts";
 import { type ListingResult, listRuns, type Reader } from "./reader.ts";
 
 /**
@@ -13,17 +14,26 @@ const BUDGET_SHARE = 0.1;
 
 const NOTHING: ListingResult = { complete: true, runs: 0, collected: 0 };
 
-/** A few pages of the sweep under way; starts one if it is due. `everything`: to its end, now. */
-export async function sweepSlice(reader: Reader, everything: boolean, signal: AbortSignal): Promise<ListingResult> {
+/** One is under way, or it is time for the next. */
+export function sweepDue(reader: Reader): boolean {
   const { config, server } = reader.context;
   const { sweep } = reader.state();
-  if (config.sweep_interval === 0) return NOTHING;
-  const running = sweep?.startedAt !== undefined && (sweep.finishedAt === undefined || sweep.finishedAt < sweep.startedAt);
-  if (!running) {
-    if (sweep?.finishedAt !== undefined && server.now() - sweep.finishedAt < config.sweep_interval) return NOTHING;
+  if (config.sweep_interval === 0) return false;
+  return isRunning(sweep) || sweep?.finishedAt === undefined || server.now() - sweep.finishedAt >= config.sweep_interval;
+}
+
+function isRunning(sweep: SweepState | undefined): boolean {
+  return sweep?.startedAt !== undefined && (sweep.finishedAt === undefined || sweep.finishedAt < sweep.startedAt);
+}
+
+/** Some pages of the sweep under way; starts one if it is due. */
+export async function sweepSlice(reader: Reader, maxPages: number, signal: AbortSignal): Promise<ListingResult> {
+  const { server } = reader.context;
+  const { sweep } = reader.state();
+  if (!sweepDue(reader)) return NOTHING;
+  if (!isRunning(sweep)) {
     await reader.save({ sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, startedAt: server.now() } });
   }
-  const maxPages = everything ? Number.POSITIVE_INFINITY : pagesPerCycle(reader);
   const result = await listRuns(
     reader,
     {
@@ -41,7 +51,8 @@ export async function sweepSlice(reader: Reader, everything: boolean, signal: Ab
   return result;
 }
 
-function pagesPerCycle(reader: Reader): number {
+/** What a tenth of the budget allows between two polls. */
+export function pagesPerCycle(reader: Reader): number {
   const { config, source } = reader.context;
   const seconds = config.poll_interval / 1_000;
   return Math.max(1, Math.floor(source.budget().allowed * BUDGET_SHARE * seconds));

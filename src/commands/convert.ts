@@ -1,0 +1,82 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { text as readAll } from "node:stream/consumers";
+import { distinctRuns, isTerminal, keyOf, type WorkflowRun } from "../model/run.ts";
+import { encodeRun, joinChunks } from "../otlp/encode.ts";
+import { type Input, readInput } from "../sources/upstash/input.ts";
+import type { MappingSettings } from "../trace/config.ts";
+import { mapRun } from "../trace/map-run.ts";
+import { nameRun } from "../trace/naming.ts";
+import { placeAll } from "../trace/place-all.ts";
+import type { MappedRun } from "../trace/span.ts";
+import { waterfall } from "../trace/waterfall.ts";
+import { commandConfig, parseCommand } from "./arguments.ts";
+import { CommandError, type CommandIo, EXIT } from "./io.ts";
+import { mappingSettings, terminal } from "./wire.ts";
+
+const FORMATS = ["otlp-json", "otlp-protobuf", "waterfall"] as const;
+type Format = (typeof FORMATS)[number];
+
+/** `wfotel convert`: log API bodies in, one ExportTraceServiceRequest (or a drawing) out. */
+export async function convert(argv: readonly string[], io: CommandIo): Promise<number> {
+  const { values, positionals } = parseCommand(argv, { format: { type: "string" } }, { min: 0, max: 1 });
+  const format = formatOf(values.format);
+  const { config, serviceName } = commandConfig(values, io, { source: false, destination: false });
+  const input = readInput(await readSource(positionals[0] ?? "-", io));
+  const traces = mapAll(input, mappingSettings(config, serviceName), io);
+  io.stdout.write(render(traces, format, io));
+  return report(input, io) ? EXIT.done : EXIT.unreadable;
+}
+
+function formatOf(text: string | undefined): Format {
+  const format = FORMATS.find((known) => known === (text ?? "otlp-json"));
+  if (format === undefined) throw new CommandError(`--format: one of ${FORMATS.join(", ")}`);
+  return format;
+}
+
+async function readSource(name: string, io: CommandIo): Promise<string> {
+  if (name === "-") return readAll(io.stdin);
+  try {
+    return await readFile(resolve(io.cwd, name), "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
+    throw new CommandError(`${name}: the file cannot be read (${code})`, EXIT.unreadable);
+  }
+}
+
+/** The runs that have ended and that no rule drops, each once, in the input's order. */
+function mapAll(input: Input, settings: MappingSettings, io: CommandIo): MappedRun[] {
+  const note = (run: WorkflowRun, why: string) => void io.stderr.write(`skipped ${JSON.stringify(run.id)}: ${why}\n`);
+  const wanted = distinctRuns(input.runs).filter((run) => {
+    if (nameRun(run, settings).dropped) note(run, "dropped by a rule");
+    else if (!isTerminal(run)) note(run, "in progress");
+    else return true;
+    return false;
+  });
+  const placementOf = placeAll(wanted, settings);
+  return wanted.map((run) => mapRun(run, placementOf(run), settings));
+}
+
+function render(traces: readonly MappedRun[], format: Format, io: CommandIo): string | Uint8Array {
+  if (format === "waterfall") return waterfall(traces, terminal(io.stdout, io.env));
+  const encoding = format === "otlp-json" ? "json" : "protobuf";
+  const request = joinChunks(
+    traces.flatMap((trace) => encodeRun(trace, encoding, Number.POSITIVE_INFINITY).map((chunk) => chunk.bytes)),
+    encoding,
+  );
+  return encoding === "json" ? Buffer.concat([request, Buffer.from("\n")]) : request;
+}
+
+/** Names what could not be read; true if that was nothing. */
+function report({ unreadable, events, runs }: Input, io: CommandIo): boolean {
+  for (const entry of unreadable) {
+    const run = entry.key === undefined ? "" : ` (run ${JSON.stringify(entry.key.id)})`;
+    io.stderr.write(`unreadable entry ${entry.position}${run}: ${entry.reason}\n`);
+  }
+  if (events.length === 0) return unreadable.length === 0;
+  const known = new Set(runs.map(keyOf));
+  const only = new Set(events.filter((event) => !known.has(keyOf(event))).map((event) => event.id));
+  for (const id of only)
+    io.stderr.write(`skipped ${JSON.stringify(id)}: only its message log is there, which this version does not convert\n`);
+  return unreadable.length === 0 && only.size === 0;
+}
