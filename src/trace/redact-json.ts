@@ -58,6 +58,10 @@ export function redactJson(text: string, rules: JsonRules): RedactedJson {
       if (c !== ",") frames.pop();
       key = undefined;
       out.push(text.charAt(at++));
+    } else if (c === ":") {
+      json &&= frames.at(-1)?.object === true;
+      out.push(c);
+      at++;
     } else {
       WORD.lastIndex = at;
       const word = WORD.exec(text)?.[0];

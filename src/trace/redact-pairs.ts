@@ -14,6 +14,8 @@ const KEY = /(?<![\w.%[-])([\w.%[\]-]+)(\\*["'])?\s*([:=])[^\S\r\n]*/g;
 const AMBIGUOUS = /(?:^|[.[])(?:code|key)\]?$/i;
 /** These hold blanks, so they end with their line. */
 const WHOLE_LINE = /(?:authorization|cookie)$/i;
+/** Gone already; what closes around it stays. */
+const MARKED = /REDACTED(?::[\da-f]{64})?(?=[\s"'<>&,;)}\]]|$)/y;
 const HARMLESS = /^(?:null|true|false|undefined|none)$/i;
 
 export function redactPairs(text: string, rules: PairRules): string {
@@ -22,13 +24,14 @@ export function redactPairs(text: string, rules: PairRules): string {
   let done = 0;
   KEY.lastIndex = 0;
   for (let match = KEY.exec(text); match !== null; match = KEY.exec(text)) {
-    const [whole, key = "", , sign] = match;
+    const [whole, key = "", quote = "", sign] = match;
     if (!rules.key(key) || (!rules.everyKey && AMBIGUOUS.test(key) && !isFormField(text, match.index, sign))) continue;
     const next = match.index + whole.length;
     const [from, to] = WHOLE_LINE.test(key) ? line(text, next) : value(text, next);
     const secret = text.slice(from, to);
     if (secret === "" || HARMLESS.test(secret)) continue;
-    out.push(text.slice(done, from), rules.mark(secret));
+    const nested = /^[{[]/.test(secret) && text.charAt(from - 1) !== quote ? quote : "";
+    out.push(text.slice(done, from), nested, rules.mark(secret), nested);
     done = to;
     KEY.lastIndex = to;
   }
@@ -45,6 +48,8 @@ type Range = readonly [from: number, to: number];
 function value(text: string, at: number): Range {
   const quote = /^\\*["']/.exec(text.slice(at, at + 32))?.[0];
   if (quote !== undefined) return quoted(text, at, quote);
+  MARKED.lastIndex = at;
+  if (MARKED.test(text)) return [at, MARKED.lastIndex];
   if (/[{[]/.test(text.charAt(at))) return [at, endOfNested(text, at)];
   let to = at;
   while (to < text.length && !isEnd(text, to)) to++;
