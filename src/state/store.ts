@@ -1,5 +1,6 @@
 import type { Encoding } from "../destinations/destination.ts";
 import type { Millis, RunKey } from "../model/run.ts";
+import type { QuarantineEntry, QuarantineFilter, RunOutcomes, StoreSize, StoreStatus } from "./report.ts";
 
 /**
  * What the bridge remembers: how far each source was read, every run it has seen and what became of it
@@ -11,8 +12,8 @@ import type { Millis, RunKey } from "../model/run.ts";
  *   a whole, which only repeats work: watermark and payloads always travel in the same one.)
  * - A method rejects with `StoreError` where the storage fails; nothing has then changed, and the caller
  *   may try again.
- * - Identity is (source, run id, createdAt). A second commit of the same part of the same run changes
- *   nothing: what was collected once is never collected again.
+ * - Identity is (source, run id, createdAt). A second commit of the same part of the same run for the same
+ *   destination changes nothing: what was queued once is never queued again.
  * - One worker at a time writes (state/lock.ts); others may read. Nothing here relies on the methods
  *   being synchronous, so a shared database can implement it.
  */
@@ -26,6 +27,8 @@ export interface Store {
   dueRuns(source: string, now: Millis, limit: number): Promise<readonly WatchedRun[]>;
   /** When the next run is due, if any. */
   nextDue(source: string): Promise<Millis | undefined>;
+  /** Pulls every watch of this reason forward to `dueAt`: the feed that was to name their end is not trusted any more. */
+  hasten(source: string, reason: Watch["reason"], dueAt: Millis): Promise<void>;
   /** How many runs are watched, and since when the oldest exists, by reason. */
   watched(source: string): Promise<readonly WatchSummary[]>;
   /** What the runs collected so far have put into this trace (only of runs that gave a `tree`). */
@@ -40,21 +43,32 @@ export interface Store {
   syncDestinations(names: readonly string[], now: Millis): Promise<void>;
   destinations(): Promise<readonly DestinationState[]>;
   setPaused(destination: string, paused: DestinationState["paused"]): Promise<void>;
-  /** Queued deliveries after position `after`, oldest first, as many as fit `maxBytes` (at least one). */
+  /**
+   * Queued deliveries after position `after`, oldest first, as many as fit `maxBytes` (at least one). In `encoding`
+   * where the part is stored so, else in the encoding it was collected for. One whose bytes are damaged is not given
+   * but fetched again (`refetch`).
+   */
   queued(destination: string, encoding: Encoding, after: number, maxBytes: number): Promise<readonly QueuedDelivery[]>;
+  /** What became of deliveries, with their counters and quarantined pieces. One that was settled before is ignored. */
   settle(destination: string, settlements: readonly Settlement[], now: Millis): Promise<void>;
 
   quarantined(filter: QuarantineFilter): Promise<readonly QuarantineEntry[]>;
   /** The quarantined bytes; undefined where only the identity was kept. */
   quarantinedBytes(id: number): Promise<Uint8Array | undefined>;
-  /** Puts entries back into their queue. Those without bytes are forgotten, so that they are fetched again. */
+  /**
+   * Puts entries back into their queue. The run of one without bytes is asked for again (phase `waiting`, watch
+   * `refetch`) and that part queued anew for that destination alone; the entry stays until then.
+   */
   requeue(ids: readonly number[], now: Millis): Promise<{ readonly requeued: number; readonly refetch: number }>;
   dropQuarantined(ids: readonly number[]): Promise<number>;
 
-  /** Forgets identities that expired, trims the quarantine to its caps, ends removed destinations. */
+  /**
+   * Forgets identities that expired (ended, not watched, nothing queued), trims the quarantine to its caps, ends
+   * removed destinations. May be several transactions, each complete in itself.
+   */
   maintain(input: MaintenanceInput): Promise<void>;
   status(now: Millis): Promise<StoreStatus>;
-  /** Outcome of each run for each destination, for `verify`: runs of a source that ended in [from, to]. */
+  /** Outcome of each run for each destination, in the order of `keys`, for `verify`. */
   outcomes(source: string, keys: readonly RunKey[]): Promise<readonly (RunOutcomes | undefined)[]>;
   /** Leaves work for the holder of the worker's role; its id. */
   addJob(kind: JobKind, args: Readonly<Record<string, unknown>>, now: Millis): Promise<number>;
@@ -66,9 +80,9 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** The storage itself failed: disk full, read-only, corrupt. Nothing was changed. */
+/** The storage itself failed: disk full, read-only, corrupt, busy, or (a reader's) not there. Nothing was changed. */
 export class StoreError extends Error {
-  readonly kind: "full" | "readonly" | "corrupt" | "busy" | "other";
+  readonly kind: "full" | "readonly" | "corrupt" | "busy" | "missing" | "other";
   constructor(kind: StoreError["kind"], message: string) {
     super(message);
     this.kind = kind;
@@ -95,7 +109,9 @@ export interface FeedState {
   readonly status: "unknown" | "trusted" | "absent" | "distrusted";
   /** Why it is not trusted. */
   readonly reason?: string;
-  /** Every event up to here was read. */
+  /** Since when it is trusted: what ended before, it need not have named. */
+  readonly since?: Millis;
+  /** Time of the newest event that was read; everything before was read too. */
   readonly watermark?: Millis;
   /** When it is to be tried again. */
   readonly retryAt?: Millis;
@@ -132,11 +148,12 @@ export interface RunRecord {
   readonly placement?: string;
   /** Parts that were collected: 0 the run, 1 its failure function. */
   readonly parts: readonly number[];
+  readonly watch?: Watch;
 }
 
 /** Why and how a run is asked for again. */
 export interface Watch {
-  readonly reason: "open" | "failure" | "ancestor" | "verdict" | "refetch";
+  readonly reason: "open" | "ended" | "failure" | "ancestor" | "verdict" | "room" | "refetch";
   readonly dueAt: Millis;
   /** How often it was asked for: sets the interval. */
   readonly polls: number;
@@ -165,7 +182,10 @@ export interface PageCommit {
   readonly runs: readonly RunChange[];
   /** Added to the counters that `status` shows, e.g. `excluded.dropped`. */
   readonly counts?: Readonly<Record<string, number>>;
-  /** Runs that could not be read, or may not be asked for: into the quarantine, without a destination. */
+  /**
+   * Runs that could not be read, or may not be asked for: into the quarantine, without a destination; once per run and
+   * reason, until a part of that run is collected after all.
+   */
   readonly unreadable?: readonly { readonly key: RunKey; readonly reason: string; readonly message: string }[];
 }
 
@@ -182,10 +202,11 @@ export interface RunChange {
   readonly tree?: TraceSize & { readonly traceId: string };
 }
 
-/** Spans, and their bytes as protobuf. */
+/** Spans, their bytes as protobuf, and the destinations whose sampling keeps the whole tree because of one run. */
 export interface TraceSize {
   readonly spans: number;
   readonly bytes: number;
+  readonly keptBy: readonly string[];
 }
 
 /** A run's spans (part 0) or its late failure function (part 1), encoded once per encoding in use. */
@@ -196,7 +217,11 @@ export interface CollectedPart {
   readonly firstEnd: Millis;
   readonly lastEnd: Millis;
   readonly spans: number;
-  readonly deliveries: readonly { readonly destination: string; readonly excluded?: string }[];
+  /**
+   * `encoding`: the one the destination takes; may be left out where there is one payload at most. A destination
+   * that is unknown or left the configuration gets nothing; one that already had this part gets it no second time.
+   */
+  readonly deliveries: readonly { readonly destination: string; readonly encoding?: Encoding; readonly excluded?: string }[];
 }
 
 export interface StoredChunk {
@@ -206,8 +231,10 @@ export interface StoredChunk {
 }
 
 export interface QueuedDelivery {
-  /** Position in the queue; grows. */
+  /** Position in the queue; grows, and is never used again. */
   readonly id: number;
+  /** What the chunks are in: not the one asked for only if the destination's encoding changed after it was collected. */
+  readonly encoding: Encoding;
   readonly source: string;
   readonly key: RunKey;
   readonly part: number;
@@ -224,10 +251,15 @@ export interface Settlement {
   readonly outcome: "delivered" | "partial" | "quarantined" | "excluded";
   /** For `excluded`: too_old, … */
   readonly reason?: string;
+  /** Spans left out because the destination does not take spans that old. */
+  readonly skippedSpans?: number;
   /** What was refused, for `partial` and `quarantined`. */
   readonly refused?: readonly RefusedPiece[];
+  /** Of what was accepted: into the destination's counters `spans` and `bytes`. */
   readonly spans: number;
   readonly bytes: number;
+  /** More for the destination's counters, e.g. spans that were skipped as too old. */
+  readonly counts?: Readonly<Record<string, number>>;
 }
 
 export interface RefusedPiece {
@@ -239,29 +271,6 @@ export interface RefusedPiece {
   readonly encoding: Encoding;
   readonly bytes: Uint8Array;
   readonly spans: number;
-}
-
-export interface QuarantineFilter {
-  readonly destination?: string;
-  readonly runId?: string;
-  readonly ids?: readonly number[];
-}
-
-export interface QuarantineEntry {
-  readonly id: number;
-  readonly source: string;
-  readonly key: RunKey;
-  readonly part: number;
-  /** Absent: the source could not read it. */
-  readonly destination?: string;
-  readonly reason: string;
-  readonly status?: number;
-  readonly message: string;
-  readonly spans: number;
-  readonly bytes: number;
-  readonly hasBytes: boolean;
-  readonly encoding?: Encoding;
-  readonly at: Millis;
 }
 
 export interface DestinationState {
@@ -291,35 +300,6 @@ export interface Job {
   /** Whatever its command shows; replaced whole. */
   readonly progress?: Readonly<Record<string, unknown>>;
   readonly exitCode?: number;
-}
-
-export interface StoreSize {
-  /** Pages in use times their size. */
-  readonly liveBytes: number;
-  readonly payloadBytes: number;
-  readonly quarantineBytes: number;
-}
-
-export interface RunOutcomes {
-  readonly phase: RunPhase;
-  readonly destinations: Readonly<Record<string, string>>;
-}
-
-export interface StoreStatus {
-  readonly sources: readonly {
-    readonly name: string;
-    readonly state: SourceState;
-    readonly watched: readonly WatchSummary[];
-    readonly counts: Readonly<Record<string, number>>;
-  }[];
-  readonly destinations: readonly (DestinationState & {
-    readonly queued: number;
-    readonly queuedBytes: number;
-    readonly oldestQueuedAt?: Millis;
-    readonly quarantined: number;
-    readonly counts: Readonly<Record<string, number>>;
-  })[];
-  readonly size: StoreSize;
 }
 
 /** Quarantine keeps bytes up to this much and this long; identity and reason stay. */

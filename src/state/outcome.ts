@@ -1,0 +1,27 @@
+/** What became of a part of a run for a destination, as words: stored so, shown so by `verify`. */
+
+/** Its bytes are gone (trimmed from the quarantine, damaged): the run is asked for again. */
+export const REFETCH = "refetch";
+
+export const excludedOutcome = (reason: string): string => `excluded (${reason})`;
+
+/**
+ * The outcome of a part of which a second delivery was settled (a quarantined piece that was retried).
+ * @param remaining pieces of it that are still in quarantine
+ */
+export function mergeOutcome(before: string | undefined, settled: string, remaining: number): string {
+  if (before === undefined) return settled;
+  if (before === REFETCH) return REFETCH;
+  if (settled === "delivered") return remaining === 0 ? "delivered" : "partial";
+  if (settled === "partial" || before === "partial" || before === "delivered") return "partial";
+  return settled;
+}
+
+/** Least settled first. */
+const ORDER: readonly string[] = ["queued", REFETCH, "quarantined", "partial", "delivered"];
+
+/** The outcome of a run, of its parts': the least settled; a quarantined part beside a delivered one is `partial`. */
+export function combineParts(parts: readonly string[]): string {
+  const first = ORDER.find((outcome) => parts.includes(outcome)) ?? parts[0] ?? "queued";
+  return first === "quarantined" && (parts.includes("delivered") || parts.includes("partial")) ? "partial" : first;
+}

@@ -1,0 +1,58 @@
+import type { Encoding } from "../destinations/destination.ts";
+import type { Millis, RunKey } from "../model/run.ts";
+import type { DestinationState, RunPhase, SourceState, WatchSummary } from "./store.ts";
+
+/** What the store tells commands and metrics (`status`, `quarantine`, `verify`); the contract is store.ts. */
+
+export interface QuarantineFilter {
+  readonly destination?: string;
+  readonly runId?: string;
+  readonly ids?: readonly number[];
+}
+
+export interface QuarantineEntry {
+  readonly id: number;
+  readonly source: string;
+  readonly key: RunKey;
+  readonly part: number;
+  /** Absent: the source could not read it. */
+  readonly destination?: string;
+  readonly reason: string;
+  readonly status?: number;
+  readonly message: string;
+  readonly spans: number;
+  readonly bytes: number;
+  readonly hasBytes: boolean;
+  readonly encoding?: Encoding;
+  readonly at: Millis;
+}
+
+export interface StoreSize {
+  /** Pages in use times their size. */
+  readonly liveBytes: number;
+  readonly payloadBytes: number;
+  readonly quarantineBytes: number;
+}
+
+export interface RunOutcomes {
+  readonly phase: RunPhase;
+  /** By name: queued, delivered, partial, quarantined, refetch, or `excluded (reason)`; of several parts the least settled. */
+  readonly destinations: Readonly<Record<string, string>>;
+}
+
+export interface StoreStatus {
+  readonly sources: readonly {
+    readonly name: string;
+    readonly state: SourceState;
+    readonly watched: readonly WatchSummary[];
+    readonly counts: Readonly<Record<string, number>>;
+  }[];
+  readonly destinations: readonly (DestinationState & {
+    readonly queued: number;
+    readonly queuedBytes: number;
+    readonly oldestQueuedAt?: Millis;
+    readonly quarantined: number;
+    readonly counts: Readonly<Record<string, number>>;
+  })[];
+  readonly size: StoreSize;
+}

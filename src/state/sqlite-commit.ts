@@ -1,0 +1,174 @@
+import { crc32 } from "node:zlib";
+import type { Encoding } from "../destinations/destination.ts";
+import type { Millis, RunKey } from "../model/run.ts";
+import { excludedOutcome, REFETCH } from "./outcome.ts";
+import { idHash, storedId } from "./run-id.ts";
+import type { Database } from "./sqlite-database.ts";
+import { endRefetch } from "./sqlite-refetch.ts";
+import { findRun, phaseNumber, type RunRow, setWatch } from "./sqlite-runs.ts";
+import { addCounts, ensureSource, saveSource } from "./sqlite-sources.ts";
+import type { CollectedPart, PageCommit, RunChange, StoredChunk, TraceSize } from "./store.ts";
+
+/** One page of work of one source into the tables; the caller holds the transaction. */
+export function commitPage(db: Database, page: PageCommit, now: Millis): void {
+  const source = ensureSource(db, page.source);
+  if (page.state !== undefined) saveSource(db, source, page.state);
+  for (const change of page.runs) changeRun(db, source, change, now);
+  if (page.counts !== undefined) addCounts(db, `source ${source}`, page.counts);
+  for (const { key, reason, message } of page.unreadable ?? []) {
+    const id = storedId(key.id);
+    db.run(
+      `INSERT INTO quarantine (source, run_id, created, part, reason, message, spans, bytes, at)
+       SELECT ?1, ?2, ?3, 0, ?4, ?5, 0, 0, ?6 WHERE NOT EXISTS (
+         SELECT 1 FROM quarantine WHERE run_id = ?2 AND created = ?3 AND source = ?1 AND destination IS NULL AND reason = ?4)`,
+      source,
+      id,
+      key.createdAt,
+      reason,
+      message,
+      now,
+    );
+  }
+}
+
+function changeRun(db: Database, source: number, change: RunChange, now: Millis): void {
+  const known = findRun(db, source, change.key);
+  if (known !== undefined && isStale(known, change)) return;
+  const run = known?.run ?? insertRun(db, source, change.key);
+  const parts = change.parts ?? [];
+  const before = known?.parts ?? 0;
+  const bits = parts.reduce((all, { part }) => all | (1 << part), before);
+  db.run(
+    "UPDATE runs SET phase = ?, parts = ?, ended = coalesce(?, ended), placement = coalesce(placement, ?) WHERE run = ?",
+    phaseNumber(change.phase),
+    bits,
+    change.endedAt ?? null,
+    change.placement ?? null,
+    run,
+  );
+  setWatch(db, source, run, change.watch);
+  for (const part of parts) queuePart(db, run, part, now);
+  if (bits === before) return;
+  if (change.tree !== undefined) addToTree(db, source, change.tree.traceId, change.tree, change.endedAt ?? change.key.createdAt);
+  const id = storedId(change.key.id);
+  const fetchedAfterAll = "DELETE FROM quarantine WHERE run_id = ? AND created = ? AND source = ? AND destination IS NULL";
+  db.run(fetchedAfterAll, id, change.key.createdAt, source);
+}
+
+/** A page that was read earlier than what is stored (reordered, repeated): it shows an ended run as it was before. */
+function isStale(known: RunRow, change: RunChange): boolean {
+  const ended = known.phase === phaseNumber("collected") || known.phase === phaseNumber("done");
+  return ended && (change.phase === "open" || change.phase === "waiting");
+}
+
+/** An identity of which nothing is known yet; also for one that was forgotten and is wanted again. */
+export function insertRun(db: Database, source: number, key: RunKey): number {
+  const id = storedId(key.id);
+  const sql = "INSERT INTO runs (source, id, id_crc, created, phase, parts) VALUES (?, ?, ?, ?, 0, 0)";
+  return db.run(sql, source, id, idHash(id), key.createdAt).id;
+}
+
+interface Wanted {
+  readonly destination: number;
+  readonly encoding: Encoding | undefined;
+  readonly excluded: string | undefined;
+}
+
+function queuePart(db: Database, run: number, part: CollectedPart, now: Millis): void {
+  const wanted = wantedBy(db, run, part);
+  const payloads = new Map<Encoding, { payload: number; bytes: number }>();
+  for (const { destination, encoding, excluded } of wanted) {
+    endRefetch(db, run, part.part, destination);
+    if (excluded !== undefined) {
+      exclude(db, run, part.part, destination, excluded);
+      continue;
+    }
+    const given = part.payloads.find((one) => one.encoding === encoding) ?? (part.payloads.length === 1 ? part.payloads[0] : undefined);
+    if (given === undefined) throw new Error(`part ${part.part} has no payload in the destination's encoding (${encoding})`);
+    const stored = payloads.get(given.encoding) ?? storePayload(db, run, part.part, given.encoding, given.chunks);
+    payloads.set(given.encoding, stored);
+    queueDelivery(db, { ...part, ...stored, run, destination }, now);
+  }
+}
+
+/** Destinations that are known, still configured, and have had nothing of this part yet (or are to get it again). */
+function wantedBy(db: Database, run: number, part: CollectedPart): Wanted[] {
+  return part.deliveries.flatMap(({ destination: name, encoding, excluded }) => {
+    const row = db.get<{ destination: number }>(
+      `SELECT destination FROM destinations AS d WHERE name = ?1 AND removed_at IS NULL
+         AND coalesce((SELECT outcome FROM outcomes WHERE run = ?2 AND part = ?3 AND destination = d.destination),
+           (SELECT 'queued' FROM deliveries WHERE run = ?2 AND part = ?3 AND destination = d.destination), ?4) = ?4`,
+      name,
+      run,
+      part.part,
+      REFETCH,
+    );
+    return row === undefined ? [] : [{ destination: row.destination, encoding, excluded }];
+  });
+}
+
+function exclude(db: Database, run: number, part: number, destination: number, reason: string): void {
+  db.run("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)", run, part, destination, excludedOutcome(reason));
+  addCounts(db, `destination ${destination}`, { [`excluded.${reason}`]: 1 });
+}
+
+/** @param part undefined for quarantined pieces, which are not the whole of a part */
+export function storePayload(
+  db: Database,
+  run: number,
+  part: number | undefined,
+  encoding: Encoding,
+  chunks: readonly StoredChunk[],
+): { payload: number; bytes: number } {
+  const bytes = chunks.reduce((total, chunk) => total + chunk.bytes.length, 0);
+  const spans = chunks.reduce((total, chunk) => total + chunk.spans, 0);
+  const sql = "INSERT INTO payloads (run, part, encoding, spans, bytes) VALUES (?, ?, ?, ?, ?)";
+  const payload = db.run(sql, run, part ?? null, encoding, spans, bytes).id;
+  chunks.forEach((chunk, seq) => {
+    db.run("INSERT INTO chunks VALUES (?, ?, ?, ?, ?)", payload, seq, chunk.spans, crc32(chunk.bytes), chunk.bytes);
+  });
+  return { payload, bytes };
+}
+
+export interface NewDelivery {
+  readonly destination: number;
+  readonly run: number;
+  readonly part: number;
+  readonly payload: number;
+  readonly bytes: number;
+  readonly spans: number;
+  readonly firstEnd: Millis;
+  readonly lastEnd: Millis;
+}
+
+export function queueDelivery(db: Database, delivery: NewDelivery, now: Millis): void {
+  const { destination, run, part, payload, bytes, spans, firstEnd, lastEnd } = delivery;
+  db.run(
+    `INSERT INTO deliveries (destination, run, part, payload, bytes, spans, first_end, last_end, queued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    destination,
+    run,
+    part,
+    payload,
+    bytes,
+    spans,
+    firstEnd,
+    lastEnd,
+    now,
+  );
+}
+
+/** `seen` says how long it is remembered: until the last run that was put into it has expired. */
+function addToTree(db: Database, source: number, traceId: string, added: TraceSize, seen: Millis): void {
+  const before = db.get<{ kept_by: string }>("SELECT kept_by FROM trees WHERE trace_id = ?", traceId);
+  const keptBy = [...new Set([...(before ? (JSON.parse(before.kept_by) as string[]) : []), ...added.keptBy])];
+  db.run(
+    `INSERT INTO trees VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (trace_id) DO UPDATE SET
+       spans = spans + excluded.spans, bytes = bytes + excluded.bytes, kept_by = excluded.kept_by, seen = max(seen, excluded.seen)`,
+    traceId,
+    source,
+    added.spans,
+    added.bytes,
+    JSON.stringify(keptBy),
+    seen,
+  );
+}

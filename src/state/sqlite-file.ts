@@ -1,0 +1,118 @@
+import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { type Database, openDatabase } from "./sqlite-database.ts";
+import { salvage } from "./sqlite-salvage.ts";
+import { APPLICATION_ID, migrate, refuseNewer, sameSchema } from "./sqlite-schema.ts";
+import { allSources } from "./sqlite-sources.ts";
+import { StoreError } from "./store.ts";
+
+/** The file itself: made, checked, and where it is damaged rebuilt from what can still be read. */
+
+type Log = (event: string, details: object) => void;
+
+/** For commands beside the worker: whatever is there, as it is. */
+export function openForReading(path: string, readOnly: boolean): Database {
+  if (!existsSync(path)) throw new StoreError("missing", `there is no state at ${path} yet`);
+  const db = openDatabase(path, readOnly);
+  refuseNewer(db, path);
+  return db;
+}
+
+export function openForWork(path: string, now: () => number, log: Log): Database {
+  createFile(path);
+  try {
+    return openChecked(path);
+  } catch (error) {
+    if (!(error instanceof StoreError) || !isDamage(error, path)) throw error;
+    rebuild(path, error.message, now, log);
+    return openChecked(path);
+  }
+}
+
+/** A directory that is made is private; one that exists is left as it is. SQLite gives -wal and -shm the file's mode. */
+function createFile(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (existsSync(rebuiltPath(path))) swapIn(path);
+    // never open a file that exists: closing it would take away SQLite's locks on it in this process
+    if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(file)) chmodSync(file, 0o600);
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}
+
+/** A file system's error as a `StoreError` that names the path. */
+export function fileError(error: unknown, path: string): unknown {
+  if (!(error instanceof Error) || !("code" in error)) return error;
+  const { code } = error;
+  const kind =
+    code === "EACCES" || code === "EROFS" || code === "EPERM" ? "readonly" : code === "ENOSPC" || code === "EDQUOT" ? "full" : "other";
+  return new StoreError(kind, `${path} cannot be written (${code})`);
+}
+
+function openChecked(path: string): Database {
+  const db = openDatabase(path, false);
+  try {
+    check(db, path);
+    // NORMAL: a crash of the process loses nothing; a power cut may take the last transactions, each as a whole
+    db.script("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864");
+    migrate(db);
+    if (!sameSchema(db)) throw new StoreError("corrupt", "its tables are not ours");
+    allSources(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function check(db: Database, path: string): void {
+  if (db.get<{ tables: number }>("SELECT count(*) AS tables FROM sqlite_schema")?.tables === 0) return;
+  const application = db.get<{ application_id: number }>("PRAGMA application_id")?.application_id;
+  if (application !== APPLICATION_ID) throw new StoreError("corrupt", "it is not a state file of this program");
+  refuseNewer(db, path);
+  const problems = db.all<{ quick_check: string }>("PRAGMA quick_check(5)").map((row) => row.quick_check);
+  if (problems[0] !== "ok") throw new StoreError("corrupt", problems.join("; "));
+}
+
+/** `readonly` although the file system lets us write: the header's version bytes are damaged. */
+function isDamage(error: StoreError, path: string): boolean {
+  return error.kind === "corrupt" || (error.kind === "readonly" && isWritable(path));
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    accessSync(dirname(path), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const rebuiltPath = (path: string): string => `${path}.rebuilt`;
+
+/** The new file gets its name only when it is complete; a kill at any moment leaves either file to go on with. */
+function rebuild(path: string, reason: string, now: () => number, log: Log): void {
+  const unfinished = `${path}.rebuilding`;
+  for (const file of [unfinished, `${unfinished}-wal`, `${unfinished}-shm`]) rmSync(file, { force: true });
+  createFile(unfinished);
+  const fresh = openChecked(unfinished);
+  const kept = salvage(path, fresh, now());
+  fresh.close();
+  renameSync(unfinished, rebuiltPath(path));
+  log("state.moved_aside", { path, aside: swapIn(path), reason, kept });
+}
+
+/** The old -wal goes first: beside the new file it would be taken for that one's. */
+function swapIn(path: string): string {
+  let n = 1;
+  while (existsSync(`${path}.corrupt-${n}`)) n += 1;
+  const aside = `${path}.corrupt-${n}`;
+  if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${aside}-wal`);
+  rmSync(`${path}-shm`, { force: true });
+  if (existsSync(path)) renameSync(path, aside);
+  renameSync(rebuiltPath(path), path);
+  return aside;
+}

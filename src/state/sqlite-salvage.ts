@@ -1,0 +1,185 @@
+import type { SQLInputValue } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import { idHash } from "./run-id.ts";
+import { type Database, openDatabase } from "./sqlite-database.ts";
+import { fetchPartAgain } from "./sqlite-refetch.ts";
+import { phaseNumber } from "./sqlite-runs.ts";
+import { type SourceState, StoreError } from "./store.ts";
+
+/**
+ * What can still be read of a damaged file, into a fresh one. Two things matter: a run must not count as
+ * delivered or queued when it is not (so whatever is doubtful is fetched again), and what was delivered
+ * should not be sent again (so identities and outcomes are kept row by row). Everything that reading had
+ * reached is forgotten except the epoch: the API is listed once more from there.
+ */
+
+type Row = Record<string, SQLInputValue>;
+
+/** Rows that were kept, by table; `lost` names the tables of which some could not be read. */
+export interface Salvaged {
+  readonly rows: Readonly<Record<string, number>>;
+  readonly lost: readonly string[];
+}
+
+/** Tables by the key they are read along, in the order they are written. */
+const TABLES: readonly (readonly [string, string])[] = [
+  ["sources", "source"],
+  ["destinations", "destination"],
+  ["runs", "run"],
+  ["outcomes", "run"],
+  ["watches", "run"],
+  ["payloads", "payload"],
+  ["chunks", "rowid"],
+  ["deliveries", "id"],
+  ["quarantine", "id"],
+  ["jobs", "id"],
+  ["counters", "owner"],
+  ["trees", "trace_id"],
+];
+
+/** @param fresh an empty file of the current schema */
+export function salvage(path: string, fresh: Database, now: number): Salvaged {
+  const rows: Record<string, number> = {};
+  const lost: string[] = [];
+  const old = openOld(path);
+  if (old === undefined) return { rows, lost: TABLES.map(([table]) => table) };
+  fresh.write(() => {
+    for (const [table, key] of TABLES) {
+      const copied = copyTable(old, fresh, table, key);
+      rows[table] = copied.rows;
+      if (copied.lost) lost.push(table);
+    }
+    repairSources(fresh);
+    repairRuns(fresh, new Set(lost), now);
+  });
+  old.close();
+  return { rows, lost };
+}
+
+function openOld(path: string): Database | undefined {
+  try {
+    return openDatabase(path, true);
+  } catch {
+    return undefined;
+  }
+}
+
+function copyTable(old: Database, fresh: Database, table: string, key: string): { rows: number; lost: boolean } {
+  const columns = fresh.all<{ name: string }>("SELECT name FROM pragma_table_info(?)", table).map((column) => column.name);
+  const insert = `INSERT OR IGNORE INTO ${table} (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`;
+  let rows = 0;
+  let lost = false;
+  const keep = (row: Row) => {
+    const kept =
+      isSound(table, row) && attempt(() => fresh.run(insert, ...columns.map((column) => emptied(table, column, row[column] ?? null))));
+    if (kept) rows += 1;
+    else lost = true;
+  };
+  const numeric = key !== "owner" && key !== "trace_id";
+  const whole = numeric ? readPastDamage(old, table, key, keep) : readBothEnds(old, table, key, keep);
+  return { rows, lost: lost || !whole };
+}
+
+/** Queue lengths are counted again as the deliveries come in. */
+function emptied(table: string, column: string, value: SQLInputValue): SQLInputValue {
+  return table === "destinations" && column.startsWith("queued") ? 0 : value;
+}
+
+/** Checks what the database cannot: ids by their hash, states by their check sum, text that has to be JSON. */
+function isSound(table: string, row: Row): boolean {
+  if (table === "runs") return typeof row.id === "string" && idHash(row.id) === row.id_crc && Number(row.phase) <= phaseNumber("gone");
+  if (table === "trees") return attempt(() => JSON.parse(String(row.kept_by)));
+  if (table === "jobs") return attempt(() => JSON.parse(String(row.args))) && attempt(() => JSON.parse(String(row.progress ?? null)));
+  return true;
+}
+
+function attempt(work: () => unknown): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Forward along an integer key; where a page cannot be read, on behind it, in growing steps. True if nothing was skipped. */
+function readPastDamage(old: Database, table: string, key: string, keep: (row: Row) => void): boolean {
+  const sql = `SELECT ${key} AS salvage_key, * FROM ${table} WHERE ${key} > ? ORDER BY ${key}`;
+  let last = -1;
+  let whole = true;
+  for (let step = 1; step < 2 ** 40; step *= 2) {
+    try {
+      for (const row of old.each<Row>(sql, last)) {
+        last = Number(row.salvage_key);
+        step = 1;
+        keep(row);
+      }
+      return whole;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      whole = false;
+      last += step;
+    }
+  }
+  return false;
+}
+
+/** Along a text key from either end up to the damage. */
+function readBothEnds(old: Database, table: string, key: string, keep: (row: Row) => void): boolean {
+  for (const order of ["", " DESC"]) {
+    try {
+      for (const row of old.each<Row>(`SELECT * FROM ${table} ORDER BY ${key}${order}`)) keep(row);
+      if (order === "") return true;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    }
+  }
+  return false;
+}
+
+/** Of a source's state only what is no position in the log; where even the epoch is gone, the oldest end that is known. */
+function repairSources(fresh: Database): void {
+  for (const row of fresh.all<{ source: number; state: string | null; state_crc: number | null }>("SELECT * FROM sources")) {
+    if (row.state === null) continue;
+    const state = crc32(row.state) === row.state_crc ? (JSON.parse(row.state) as SourceState) : undefined;
+    const sql = "SELECT min(ended) AS ended FROM runs WHERE source = ?";
+    const epoch = state?.epoch ?? fresh.get<{ ended: number | null }>(sql, row.source)?.ended ?? undefined;
+    const text =
+      epoch === undefined
+        ? null
+        : JSON.stringify({ epoch, ...(state?.learnedRetentionMs !== undefined && { learnedRetentionMs: state.learnedRetentionMs }) });
+    fresh.run("UPDATE sources SET state = ?, state_crc = ? WHERE source = ?", text, text === null ? null : crc32(text), row.source);
+  }
+}
+
+interface Doubtful {
+  readonly source: number;
+  readonly run: number;
+  readonly part: number;
+  readonly destination: number;
+}
+
+function repairRuns(fresh: Database, lost: ReadonlySet<string>, now: number): void {
+  for (const table of ["outcomes", "watches", "deliveries", "payloads"])
+    fresh.run(`DELETE FROM ${table} WHERE run NOT IN (SELECT run FROM runs)`);
+  const withoutBytes = fresh.all<Doubtful>(
+    "SELECT source, run, part, destination FROM deliveries JOIN runs USING (run) WHERE payload NOT IN (SELECT payload FROM payloads)",
+  );
+  fresh.run("DELETE FROM deliveries WHERE payload NOT IN (SELECT payload FROM payloads)");
+  for (const { source, run, part, destination } of withoutBytes) fetchPartAgain(fresh, source, run, part, destination, now);
+  if (lost.has("deliveries") || lost.has("outcomes") || lost.has("destinations")) {
+    for (const { source, run, destination } of unaccounted(fresh)) fetchPartAgain(fresh, source, run, 0, destination, now);
+  }
+  if (!lost.has("watches")) return;
+  const unwatched = "FROM runs WHERE phase <= 2 AND run NOT IN (SELECT run FROM watches)";
+  fresh.run(`INSERT INTO watches (run, source, due, reason, polls) SELECT run, source, ?, 'refetch', 0 ${unwatched}`, now);
+}
+
+/** Collected, and neither queued nor settled for a destination of today: its row may be among the lost ones. */
+function unaccounted(fresh: Database): Doubtful[] {
+  return fresh.all<Doubtful>(
+    `SELECT source, run, 0 AS part, destination FROM runs CROSS JOIN destinations AS d WHERE parts & 1 AND d.removed_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM outcomes AS o WHERE o.run = runs.run AND o.part = 0 AND o.destination = d.destination)
+       AND NOT EXISTS (SELECT 1 FROM deliveries AS q WHERE q.run = runs.run AND q.part = 0 AND q.destination = d.destination)`,
+  );
+}

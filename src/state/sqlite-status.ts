@@ -1,0 +1,63 @@
+import type { Millis, RunKey } from "../model/run.ts";
+import { combineParts } from "./outcome.ts";
+import type { RunOutcomes, StoreSize, StoreStatus } from "./report.ts";
+import type { Database } from "./sqlite-database.ts";
+import { allDestinations, type DestinationRow, destinationState } from "./sqlite-destinations.ts";
+import { findRun, phaseName, watched } from "./sqlite-runs.ts";
+import { allSources, findSource, readCounts } from "./sqlite-sources.ts";
+
+/** What the user is told: sizes, queues, counters, and what became of a run. */
+
+export function size(db: Database): StoreSize {
+  const pragma = (name: string) => Object.values(db.get<Record<string, number>>(`PRAGMA ${name}`) ?? {})[0] ?? 0;
+  const totals = db.get<{ payload_bytes: number; quarantine_bytes: number }>("SELECT * FROM totals");
+  return {
+    liveBytes: (pragma("page_count") - pragma("freelist_count")) * pragma("page_size"),
+    payloadBytes: totals?.payload_bytes ?? 0,
+    quarantineBytes: totals?.quarantine_bytes ?? 0,
+  };
+}
+
+export function status(db: Database): StoreStatus {
+  const sources = allSources(db).flatMap(({ source, name, state }) =>
+    state === undefined ? [] : [{ name, state, watched: watched(db, name), counts: readCounts(db, `source ${source}`) }],
+  );
+  return { sources, destinations: allDestinations(db).map((row) => destinationStatus(db, row)), size: size(db) };
+}
+
+function destinationStatus(db: Database, row: DestinationRow): StoreStatus["destinations"][number] {
+  const oldest = db.get<{ queued_at: Millis }>(
+    "SELECT queued_at FROM deliveries WHERE destination = ? ORDER BY id LIMIT 1",
+    row.destination,
+  );
+  const entries = db.get<{ count: number }>("SELECT count(*) AS count FROM quarantine WHERE destination = ?", row.destination);
+  return {
+    ...destinationState(row),
+    queued: row.queued,
+    queuedBytes: row.queued_bytes,
+    ...(oldest && { oldestQueuedAt: oldest.queued_at }),
+    quarantined: entries?.count ?? 0,
+    counts: readCounts(db, `destination ${row.destination}`),
+  };
+}
+
+export function outcomes(db: Database, sourceName: string, keys: readonly RunKey[]): (RunOutcomes | undefined)[] {
+  const source = findSource(db, sourceName);
+  return keys.map((key) => {
+    const row = source === undefined ? undefined : findRun(db, source, key);
+    return row && { phase: phaseName(row.phase), destinations: outcomesOf(db, row.run) };
+  });
+}
+
+function outcomesOf(db: Database, run: number): Record<string, string> {
+  const rows = db.all<{ name: string; outcome: string }>(
+    `SELECT name, outcome FROM (
+       SELECT destination, part, outcome FROM outcomes WHERE run = ?1 UNION ALL
+       SELECT destination, part, 'queued' FROM deliveries WHERE run = ?1
+     ) JOIN destinations USING (destination) ORDER BY destination, part`,
+    run,
+  );
+  const parts: Record<string, string[]> = {};
+  for (const row of rows) parts[row.name] = [...(parts[row.name] ?? []), row.outcome];
+  return Object.fromEntries(Object.entries(parts).map(([name, all]) => [name, combineParts(all)]));
+}
