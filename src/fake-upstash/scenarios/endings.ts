@@ -1,7 +1,7 @@
 import type { Millis, WireError, WireGroup, WireRun, WireStep } from "../wire.ts";
-import { type GaveUp, inDelivery, RETRIES } from "./messages.ts";
+import { type GaveUp, inDelivery } from "./messages.ts";
 import { newId } from "./random.ts";
-import { cut, emit, type PlayedRun, pendingMessages, type Recording, snapshot } from "./recording.ts";
+import { cut, emit, type PlayedRun, pendingMessages, type Recording, retriesOf, snapshot } from "./recording.ts";
 
 export function succeed(recording: Recording, end: Millis): PlayedRun {
   const { response } = recording.program;
@@ -21,7 +21,7 @@ export function cancel(recording: Recording, end: Millis): PlayedRun {
 
 export function fail(recording: Recording, { carrier, at: end, errors, failed }: GaveUp): PlayedRun {
   const groups = cut(recording, end, "STEP_CANCELED").filter((group) => group.type !== "next");
-  const retries = recording.program.retries ?? RETRIES;
+  const retries = retriesOf(recording);
   const told = { state: "STEP_FAILED", retries, errors };
   const isFailed = (step: WireStep) => step.stepId === failed.plan?.stepId && failed.plan !== undefined;
   const mark = (group: WireGroup) => ({ ...group, steps: group.steps.map((step) => (isFailed(step) ? { ...step, ...told } : step)) });
@@ -49,7 +49,7 @@ function failureFunction(
   if (declared === undefined || last === undefined) return {};
   const { headers = {}, status = 500, body = "" } = last;
   const messageId = `${recording.identity.workflowRunId.replace("wfr", "msg")}_failure`;
-  const asked = { messageId, url, failHeaders: headers, failStatus: status, failResponse: body, dlqId, maxRetries: RETRIES };
+  const asked = { messageId, url, failHeaders: headers, failStatus: status, failResponse: body, dlqId, maxRetries: retriesOf(recording) };
   if (!settled) return { failureFunction: { ...asked, state: "CALLBACK_INPROGRESS" } };
   const responseHeaders = { "Content-Type": ["application/json"], Date: [new Date(now).toUTCString()] };
   const responseBody = JSON.stringify({ result: declared.response });

@@ -2,7 +2,7 @@ import type { Millis, WireError, WireGroup, WireStep } from "../wire.ts";
 import { hop } from "./perform.ts";
 import type { Work } from "./program.ts";
 import { newId } from "./random.ts";
-import { emit, type Recording } from "./recording.ts";
+import { emit, type Recording, retriesOf } from "./recording.ts";
 
 /** Where a run stands: the message in delivery, since when, and the next step's number. */
 export interface Stage {
@@ -18,9 +18,6 @@ export interface GaveUp {
   readonly failed: { readonly work: Work; readonly plan?: WireStep };
 }
 
-/** Configured retries, where the trigger does not say. */
-export const RETRIES = 3;
-
 /** The message is delivered a moment after it is due. */
 export function deliver(recording: Recording, carrier: WireStep, due: Millis, stepId: number): Stage {
   const at = due + hop(recording);
@@ -32,14 +29,13 @@ export function deliver(recording: Recording, carrier: WireStep, due: Millis, st
 export function inDelivery(carrier: WireStep, more: WireStep): WireGroup {
   return {
     type: "next",
-    steps: [{ messageId: carrier.messageId ?? "", state: "STEP_PROGRESS", retries: carrier.retries ?? RETRIES, ...more }],
+    steps: [{ messageId: carrier.messageId ?? "", state: "STEP_PROGRESS", retries: carrier.retries ?? 0, ...more }],
   };
 }
 
 /** Makes the message that carries a step's result. */
 export function submit(recording: Recording, step: WireStep, createdAt: Millis, due = createdAt): WireStep {
-  const retries = recording.program.retries ?? RETRIES;
-  const result = { ...step, messageId: newId(recording.random, "msg"), createdAt, retries };
+  const result = { ...step, messageId: newId(recording.random, "msg"), createdAt, retries: retriesOf(recording) };
   emit(recording, createdAt, "CREATED", result, { nextDeliveryTime: due });
   return result;
 }

@@ -1,7 +1,7 @@
 import type { Millis, WireError, WireEvent, WireStep } from "../wire.ts";
 import type { CallWork, FailedAttempt, InvokeWork, RunWork, SleepWork, WaitWork, Work } from "./program.ts";
 import { between, newId } from "./random.ts";
-import { emit, type Recording } from "./recording.ts";
+import { emit, type Recording, retriesOf } from "./recording.ts";
 
 /** The delivery that executes a step: the message that carries it, and since when it is ACTIVE. */
 export interface Delivery {
@@ -103,12 +103,13 @@ function performCall(recording: Recording, delivery: Delivery, work: CallWork): 
     ...(work.body === undefined ? {} : { callBody: JSON.stringify(work.body) }),
   };
   const step = stepOf(delivery, work, request);
-  const toCallback = { ...step, callType: "toCallback", messageId: newId(recording.random, "msg"), createdAt: asked };
+  const retries = retriesOf(recording);
+  const toCallback = { ...step, callType: "toCallback", messageId: newId(recording.random, "msg"), createdAt: asked, retries };
   emit(recording, asked, "CREATED", toCallback, { nextDeliveryTime: asked });
   emit(recording, asked, "ACTIVE", toCallback);
-  const { retries, at } = failedAttempts(recording, toCallback, asked, work.failed ?? [], work.name);
+  const { retries: failed, at } = failedAttempts(recording, toCallback, asked, work.failed ?? [], work.name);
   const answered = at + jittered(recording, work.ms);
-  const fromCallback = { ...step, callType: "fromCallback", messageId: newId(recording.random, "msg"), createdAt: answered };
+  const fromCallback = { ...step, callType: "fromCallback", messageId: newId(recording.random, "msg"), createdAt: answered, retries };
   emit(recording, answered, "DELIVERED", toCallback);
   emit(recording, answered, "CREATED", fromCallback, { nextDeliveryTime: answered });
   emit(recording, answered, "ACTIVE", fromCallback);
@@ -119,7 +120,7 @@ function performCall(recording: Recording, delivery: Delivery, work: CallWork): 
   const header = { "Content-Type": ["application/json"], Date: [new Date(answered).toUTCString()] };
   const out = JSON.stringify({ status: work.status, body, header });
   const response = { callResponseStatus: work.status, callResponseBody: body, callResponseHeaders: header };
-  return { end, step: { ...step, ...response, out }, retries };
+  return { end, step: { ...step, ...response, out }, retries: failed };
 }
 
 function performSleep(delivery: Delivery, work: SleepWork): Performed {

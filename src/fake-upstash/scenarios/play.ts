@@ -1,11 +1,11 @@
 import type { Millis, WireGroup, WireInvoker, WireStep } from "../wire.ts";
 import { cancel, fail, succeed } from "./endings.ts";
-import { deliver, type GaveUp, inDelivery, inProgress, RETRIES, type Stage, submit } from "./messages.ts";
+import { deliver, type GaveUp, inDelivery, inProgress, type Stage, submit } from "./messages.ts";
 import { playParallel } from "./parallel.ts";
 import { hop, type Performed, perform } from "./perform.ts";
 import type { Program, SleepWork, Work } from "./program.ts";
 import { newId, type Random } from "./random.ts";
-import { emit, type PlayChild, type PlayedRun, type Recording, snapshot } from "./recording.ts";
+import { emit, type PlayChild, type PlayedRun, type Recording, retriesOf, snapshot } from "./recording.ts";
 
 /**
  * Lets a program happen, from its trigger at `createdAt` to its end: the run first, then those it invoked. Both
@@ -48,7 +48,7 @@ function trigger(recording: Recording): Stage {
     concurrent: 1,
     state: "STEP_SUCCESS",
     createdAt,
-    retries: program.retries ?? RETRIES,
+    retries: retriesOf(recording),
     headers: { "Upstash-Workflow-Sdk-Version": ["1"], ...program.headers },
     ...(program.startDelayMs === undefined ? {} : { nextDeliveryTime }),
   };

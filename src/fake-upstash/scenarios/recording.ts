@@ -86,3 +86,6 @@ export function pendingMessages(recording: Recording): WireStep[] {
   }
   return [...pending.values()];
 }
+
+/** Configured retries; the default where the trigger does not say. */
+export const retriesOf = ({ program }: Recording): number => program.retries ?? 3;
