@@ -4,7 +4,7 @@ import type { CollectedPart, RunChange, RunRecord, Watch } from "../state/store.
 import { mapRun } from "../trace/map-run.ts";
 import { nameRun } from "../trace/naming.ts";
 import type { MappedRun } from "../trace/span.ts";
-import type { SourceContext } from "./context.ts";
+import type { DestinationPlan, SourceContext } from "./context.ts";
 import { decodePlacement, encodePlacement, type Located, type Resolution } from "./place.ts";
 import { NO_TREE, type TreeFacts, type Verdict, verdict } from "./sampling.ts";
 import { type WatchRules, watchFailure, watchOpen, watchWaiting } from "./watch.ts";
@@ -100,10 +100,10 @@ function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located)
   };
 }
 
-function deliveriesOf(verdicts: readonly { plan: { name: string }; verdict: Verdict }[]): CollectedPart["deliveries"] {
+function deliveriesOf(verdicts: readonly { plan: DestinationPlan; verdict: Verdict }[]): CollectedPart["deliveries"] {
   return verdicts.flatMap(({ plan, verdict: said }) => {
     if (said.kind === "wait") return [];
-    return [said.kind === "keep" ? { destination: plan.name } : { destination: plan.name, excluded: said.reason }];
+    return [said.kind === "keep" ? { destination: plan.name, encoding: plan.encoding } : { destination: plan.name, excluded: said.reason }];
   });
 }
 
@@ -118,7 +118,7 @@ function failureChange(page: Page, run: WorkflowRun, record: RunRecord): RunChan
   const mapped = mapRun(run, resolution.placement, context.settings);
   const failure = mapped.spans.filter((span) => span.role === "failure");
   if (failure.length === 0) return base;
-  const deliveries = context.destinations.map((plan) => ({ destination: plan.name }));
+  const deliveries = context.destinations.map((plan) => ({ destination: plan.name, encoding: plan.encoding }));
   return { ...base, parts: [encodePart(context, { ...mapped, spans: failure }, 1, deliveries)] };
 }
 
