@@ -7,7 +7,7 @@ import type { OtlpHttpConfig } from "./config.ts";
 import type { Destination, Outcome } from "./destination.ts";
 import { scrubber } from "./scrub.ts";
 import { targetOf } from "./target.ts";
-import { readTlsFiles, type TlsFiles } from "./tls.ts";
+import { readTlsFiles, type TlsFiles, tlsConnector } from "./tls.ts";
 
 /** An OTLP answer is a few bytes; a backend's error page may be long, but not this long. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -66,10 +66,9 @@ export function createOtlpHttp(config: OtlpHttpConfig, { userAgent, now }: OtlpH
 function createAgent(config: OtlpHttpConfig, files: TlsFiles): Agent {
   return new Agent({
     connections: config.concurrency,
-    allowH2: false,
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { ...files, rejectUnauthorized: !config.tls.insecure, timeout: 0 },
+    connect: tlsConnector({ ...files, allowH2: false, rejectUnauthorized: !config.tls.insecure, timeout: 0 }),
   });
 }
 
@@ -88,9 +87,9 @@ function secretHeaders(config: OtlpHttpConfig): Record<string, string> {
   return Object.fromEntries(Object.entries(config.headers).map(([name, secret]) => [name.toLowerCase(), secret.reveal()]));
 }
 
-function ownHeaders(config: OtlpHttpConfig): Record<string, string> {
-  const encoding = config.compression === "gzip" ? { "content-encoding": "gzip" } : {};
-  return { "content-type": CONTENT_TYPES[config.encoding], "accept-encoding": "identity", ...encoding };
+function ownHeaders({ encoding, compression }: OtlpHttpConfig): Record<string, string> {
+  const headers = { "content-type": CONTENT_TYPES[encoding], "accept-encoding": "identity" };
+  return compression === "gzip" ? { ...headers, "content-encoding": "gzip" } : headers;
 }
 
 async function post(

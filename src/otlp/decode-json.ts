@@ -85,7 +85,7 @@ function toSpan(json: JsonSpan, scope: Span["scope"]): Span {
     })),
     status: { code: status.code === 2 ? "error" : "unset", ...(status.message === undefined ? {} : { message: status.message }) },
     scope,
-    role: roleOf(name, attributes),
+    role: roleOf(name, attributes, parentSpanId === undefined),
   };
 }
 
@@ -93,8 +93,9 @@ function flagsOf({ flags }: JsonSpan, hasParent: boolean) {
   return { traceFlags: flags & 0xff, parentIsRemote: hasParent && (flags & 0x200) !== 0 };
 }
 
-function roleOf(name: string, attributes: Attributes): SpanRole {
+function roleOf(name: string, attributes: Attributes, isRoot: boolean): SpanRole {
   if (attributes[ATTRIBUTES.RUN_STATE.name] !== undefined) return "run";
+  if (isRoot) return "continuation";
   if (attributes[ATTRIBUTES.FAILURE_STATE.name] !== undefined) return "failure";
   if (attributes[ATTRIBUTES.STEP_TYPE.name] !== undefined) return "step";
   if (name === "start delay") return "delay";

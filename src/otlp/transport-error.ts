@@ -38,17 +38,17 @@ function fixFor(code: string): string | undefined {
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST/.test(code))
     return "the server speaks no TLS here: http:// or another port?";
   if (/^(ERR_SSL|ERR_TLS|ERR_OSSL|EPROTO|CERT_)/.test(code)) return "check the destination's tls options and the server's certificate";
-  if (/^HPE_/.test(code)) return "the server speaks no HTTP/1.1 here: OTLP over HTTP is usually port 4318, 4317 is gRPC";
+  if (/^(HPE_|HTTPParserError)/.test(code)) return "the server speaks no HTTP/1.1 here: OTLP over HTTP is usually port 4318, 4317 is gRPC";
   if (/^(UND_ERR_INVALID_ARG|UND_ERR_NOT_SUPPORTED|ERR_INVALID_)/.test(code)) return "check the destination's endpoint and headers";
   return undefined;
 }
 
-/** The first error with a code, inside out: undici and Node wrap the cause, and the tried addresses of a name. */
+/** The innermost error with a code or a name: undici and Node wrap the cause, and the tried addresses of a name. */
 function facts(error: unknown): { code: string; message: string } {
   if (!(error instanceof Error)) return { code: "", message: String(error) };
   const { code, errors } = error as { code?: unknown; errors?: unknown };
   const inner = error.cause ?? (Array.isArray(errors) ? errors[0] : undefined);
   const found = inner instanceof Error ? facts(inner) : { code: "", message: "" };
   if (found.code !== "") return found;
-  return { code: typeof code === "string" ? code : "", message: error.message };
+  return { code: typeof code === "string" ? code : error.name, message: error.message };
 }
