@@ -6,6 +6,7 @@ import { nameRun } from "../trace/naming.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
 import { type CommandIo, EXIT } from "./io.ts";
 import { probeDestination, probeSource } from "./probe.ts";
+import { mappingSettings } from "./wire.ts";
 
 /** What `--connect` asks of the rest of the program. */
 export interface Connections {
@@ -26,7 +27,7 @@ export async function check(argv: readonly string[], io: CommandIo, connections:
   for (const { name, url, type } of config.sources) print(`source ${name}: ${type} ${url}`);
   for (const destination of config.destinations) print(`destination ${destination.name}: ${describeDestination(destination)}`);
   if (values.explain !== undefined) {
-    const settings: MappingSettings = { ...config, serviceName };
+    const settings = mappingSettings(config, serviceName);
     for (const line of explain({ url: values.explain, labels: values.label ?? [] }, settings)) print(line);
   }
   return values.connect === true && !(await connect(config, connections, io.signal, print)) ? EXIT.usage : EXIT.done;

@@ -1,7 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import { resolve } from "node:path";
 import { type Environment, errorCode, expand, hasReference, isOneReference } from "./references.ts";
-import { type Shape, shapesAt } from "./shape.ts";
+import { shapesAt } from "./shape.ts";
 import { type Path, type Place, type Problem, type Tree, typeAt } from "./tree.ts";
 
 /** A tree → the plain value that the schema checks: references filled in, paths made absolute. */
@@ -28,14 +28,13 @@ export interface Filled {
 interface Filling {
   readonly env: Environment;
   readonly tree: Tree;
-  readonly root: Shape;
   readonly references: Reference[];
   readonly problems: Problem[];
   readonly unknown: Path[];
 }
 
-export function fill(tree: Tree, root: Shape, env: Environment): Filled {
-  const filling: Filling = { env, tree, root, references: [], problems: [], unknown: [] };
+export function fill(tree: Tree, env: Environment): Filled {
+  const filling: Filling = { env, tree, references: [], problems: [], unknown: [] };
   return { ...filling, value: plain(tree, [], filling) };
 }
 
@@ -67,7 +66,7 @@ function filledIn(template: string, place: Place, path: Path, filling: Filling):
 
 /** A secret has to be something; a path is relative to the file it is written in, and one that is read has to be readable. */
 function ofItsKind(text: string, template: string, place: Place, path: Path, filling: Filling): unknown {
-  const shapes = shapesAt(filling.root, path, (where) => typeAt(filling.tree, where));
+  const shapes = shapesAt(path, (where) => typeAt(filling.tree, where));
   if (text === "" && template !== "" && shapes.some((one) => one["x-secret"])) {
     filling.problems.push({ place, path, text: "expected a secret, found that its reference is empty" });
     return unknown(path, filling);

@@ -1,4 +1,4 @@
-import { shape } from "./shape.ts";
+import { SHAPE } from "./shape.ts";
 
 /** JSON Schema for editors: completion, descriptions and squiggles while one types. The loader's own errors are better. */
 
@@ -8,7 +8,7 @@ const REFERENCE = "\\$\\{(?:env|file):";
 
 /** What `wfotel schema` prints and `config/schema.json` holds. */
 export function editorSchema(): Node {
-  const { $schema, ...rest } = shape() as Node;
+  const { $schema, ...rest } = SHAPE as Node;
   return { $schema, title: "wfotel configuration", ...forEditor(rest) };
 }
 

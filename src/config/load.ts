@@ -5,7 +5,6 @@ import { type Filled, fill, retype, valueAt } from "./fill.ts";
 import { expectation, formatProblems, problemsOf } from "./problems.ts";
 import { type Environment, expand, hasFileReference } from "./references.ts";
 import { type Config, configSchema } from "./schema.ts";
-import { type Shape, shape } from "./shape.ts";
 import { merge, type Path, type Problem, type Tree, type TreeMap } from "./tree.ts";
 import { Secret } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
@@ -104,12 +103,11 @@ function isEmpty(tree: TreeMap, key: string): boolean {
 
 /** Checks the tree against the schema and binds its secrets; problems go to `problems`. */
 function check(tree: Tree, env: Environment, problems: Problem[]): Config | undefined {
-  const root = shape();
-  const filled = fill(tree, root, env);
+  const filled = fill(tree, env);
   problems.push(...filled.problems);
   const parsed = parse(filled);
   if (!parsed.success) {
-    problems.push(...issuesOf(parsed.error.issues, tree, root, filled));
+    problems.push(...issuesOf(parsed.error.issues, tree, filled));
     return undefined;
   }
   bindSecrets(parsed.data, filled, env);
@@ -126,11 +124,11 @@ function parse(filled: Filled) {
 }
 
 /** But for what follows from a value that could not be had. */
-function issuesOf(issues: readonly Parameters<typeof problemsOf>[0][], tree: Tree, root: Shape, filled: Filled): Problem[] {
+function issuesOf(issues: readonly Parameters<typeof problemsOf>[0][], tree: Tree, filled: Filled): Problem[] {
   const startsWith = (path: readonly PropertyKey[], start: Path) => start.every((step, index) => path[index] === step);
   return issues
     .filter((issue) => !filled.unknown.some((path) => startsWith(issue.path, path)))
-    .flatMap((issue) => problemsOf(issue, [], tree, root));
+    .flatMap((issue) => problemsOf(issue, [], tree));
 }
 
 /** A secret out of a file is read again when it is asked to refresh: Kubernetes swaps the file under a symlink. */

@@ -41,9 +41,9 @@ function oneOf(values: readonly unknown[]): string {
 }
 
 /** The problems that one issue stands for; a union's issue is replaced by what its likeliest alternative lacks. */
-export function problemsOf(issue: Issue, at: Path, tree: Tree, root: Shape): Problem[] {
+export function problemsOf(issue: Issue, at: Path, tree: Tree): Problem[] {
   const path = [...at, ...issue.path.map((step) => (typeof step === "number" ? step : String(step)))];
-  const shapes = shapesAt(root, path, (where) => typeAt(tree, where));
+  const shapes = shapesAt(path, (where) => typeAt(tree, where));
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
       place: entryAt(tree, [...path, key])?.key ?? nearestPlace(tree, path),
@@ -58,7 +58,7 @@ export function problemsOf(issue: Issue, at: Path, tree: Tree, root: Shape): Pro
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0 && issue.message === "Invalid input") {
     const meant = issue.errors.find((option) => option.every((inner) => inner.path.length > 0 || inner.code === "unrecognized_keys"));
-    if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path, tree, root));
+    if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path, tree));
     const expected = [...new Set(issue.errors.flatMap((option) => option.map((inner) => inner.message)))].join(", or ");
     return [{ place: nearestPlace(tree, path), path, text: `expected ${expected}, found ${found(tree, path, shapes)}` }];
   }

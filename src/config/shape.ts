@@ -19,11 +19,11 @@ export interface Shape {
 }
 
 /** The whole file's JSON Schema, as the user writes it. */
-export const shape = () => z.toJSONSchema(configSchema, { io: "input" }) as Shape;
+export const SHAPE = z.toJSONSchema(configSchema, { io: "input" }) as Shape;
 
 /** Every alternative that the schema allows at a path; none where the path is not one of its own. `typeAt` gives a map's `type`, which picks among alternatives. */
-export function shapesAt(root: Shape, path: Path, typeAt: (path: Path) => unknown): Shape[] {
-  let shapes = alternatives(root, typeAt([]));
+export function shapesAt(path: Path, typeAt: (path: Path) => unknown): Shape[] {
+  let shapes = alternatives(SHAPE, typeAt([]));
   path.forEach((step, index) => {
     const kind = typeAt(path.slice(0, index + 1));
     shapes = shapes.flatMap((one) => child(one, step)).flatMap((one) => alternatives(one, kind));

@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
-import { isShowable, keysOf, nearest, shape, shapesAt } from "../../src/config/shape.ts";
+import { isShowable, keysOf, nearest, shapesAt } from "../../src/config/shape.ts";
 
-const root = shape();
-const at = (path: (string | number)[], type?: string) => shapesAt(root, path, (where) => (where.length === 2 ? type : undefined));
+const at = (path: (string | number)[], type?: string) => shapesAt(path, (where) => (where.length === 2 ? type : undefined));
 
 test.each([
   ["pollInterval", "poll_interval"],

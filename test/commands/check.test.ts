@@ -1,0 +1,167 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type Connections, check } from "../../src/commands/check.ts";
+import type { Destination, Outcome } from "../../src/destinations/destination.ts";
+import type { Reply, RunPage, RunSource } from "../../src/sources/source.ts";
+import { commandIo } from "../support/command-io.ts";
+import { aRun } from "../support/run-builder.ts";
+
+const fixtures = join(import.meta.dirname, "../fixtures/config");
+const env = { QSTASH_TOKEN: "canary-token", HONEYCOMB_API_KEY: "canary-key" };
+
+/** Sources that answer a listing and destinations that answer a request; `asked` says what they were asked, `closed` how many were closed. */
+function connections(reply: Reply<RunPage>, outcome: Outcome) {
+  const asked: string[] = [];
+  let closed = 0;
+  const close = async () => {
+    closed += 1;
+  };
+  const source = (name: string): Pick<RunSource, "list" | "close"> => ({
+    list: async (query, purpose) => {
+      asked.push(`${name} ${JSON.stringify(query)} ${purpose}`);
+      return reply;
+    },
+    close,
+  });
+  const destination = (name: string): Pick<Destination, "encoding" | "send" | "close"> => ({
+    encoding: "json",
+    send: async (body) => {
+      asked.push(`${name} ${new TextDecoder().decode(body)}`);
+      return outcome;
+    },
+    close,
+  });
+  const made: Connections = {
+    source: (config) => source(config.name) as RunSource,
+    destination: (config) => destination(config.name) as Destination,
+  };
+  return { made, asked, closed: () => closed };
+}
+
+const emptyPage: Reply<RunPage> = { kind: "ok", value: { runs: [], unreadable: [] } };
+const never = connections(emptyPage, { kind: "delivered" }).made;
+
+async function checked(args: string[], parts: Connections = never, environment: Record<string, string> = env) {
+  const { io, out, err } = commandIo({ env: environment, cwd: fixtures });
+  return { code: await check(args, io, parts), out: out(), err: err() };
+}
+
+test("a valid file is said to be, with what it names and no secret", async () => {
+  const { code, out } = await checked(["--config", "interface.ok.yaml"]);
+  expect(code).toBe(0);
+  expect(out).toBe(
+    "interface.ok.yaml: valid\nsource eu: upstash https://qstash-eu-central-1.upstash.io\ndestination jaeger: otlp-http http://127.0.0.1:4318, protobuf\n",
+  );
+});
+
+test("environment variables alone are checked too, and warnings go to stderr", async () => {
+  const { code, out, err } = await checked([]);
+  expect([code, out.split("\n")[0]]).toEqual([0, "environment variables: valid"]);
+  expect(err).toBe("warning: nothing names a destination: sending to http://localhost:4318, OpenTelemetry's default\n");
+});
+
+test("every error of a bad file ends it with exit code 2", async () => {
+  const failure = checked(["--config", "duplicate-names.bad.yaml"]);
+  await expect(failure).rejects.toMatchObject({ exitCode: 2, message: expect.stringMatching(/^duplicate-names.*\nduplicate-names.*$/) });
+});
+
+test("an unknown option is a mistake of usage", async () => {
+  await expect(checked(["--conect"])).rejects.toMatchObject({ exitCode: 2 });
+});
+
+describe("--explain", () => {
+  const explain = async (...args: string[]) =>
+    (await checked(["--config", "interface.ok.yaml", "--explain", ...args])).out.split("\n").slice(3, -1);
+
+  test("names the rule and what a run is called then", async () => {
+    expect(await explain("https://app.example.com/api/orders", "--label", "x", "--label", "billing")).toEqual([
+      "rule: workflows[0]",
+      "workflow: order",
+      "service.name: shop",
+      "service.namespace: retail",
+      "deployment.environment.name: production",
+      "trace_context: join",
+      "attribute team: payments",
+    ]);
+  });
+
+  test("says that a run is dropped", async () => {
+    expect(await explain("https://app.example.com/internal/x")).toEqual(["rule: workflows[1]", "dropped: such runs are not exported"]);
+  });
+
+  test("says that no rule matches, and what the defaults make of it", async () => {
+    expect(await explain("https://app.example.com/api/orders/123456789")).toEqual([
+      "rule: none: named after its URL; a rule under workflows: may set a service_name",
+      "workflow: /api/orders/{id}",
+      "service.name: app.example.com",
+      "deployment.environment.name: production",
+      "trace_context: link",
+    ]);
+  });
+});
+
+describe("--connect", () => {
+  const connect = (reply: Reply<RunPage>, outcome: Outcome) => {
+    const parts = connections(reply, outcome);
+    return checked(["--config", "interface.ok.yaml", "--connect"], parts.made).then(({ code, out }) => ({
+      code,
+      lines: out.split("\n").slice(3, -1),
+      ...parts,
+    }));
+  };
+
+  test("asks each source for one run and each destination for nothing, and closes them", async () => {
+    const { code, lines, asked, closed } = await connect(emptyPage, { kind: "delivered" });
+    expect([code, lines]).toEqual([0, ["ok source eu: reachable, no runs yet", "ok destination jaeger: accepts OTLP (json)"]]);
+    expect(asked).toEqual(['eu {"count":1} probe', 'jaeger {"resourceSpans":[]}']);
+    expect(closed()).toBe(2);
+  });
+
+  test("shows the newest run, or why it cannot be read, and a backend's warning", async () => {
+    const page = { kind: "ok", value: { runs: [aRun(1, [], { id: "wfr_1" })], unreadable: [] } } as const;
+    expect((await connect(page, { kind: "delivered", warning: "slow down" })).lines).toEqual([
+      "ok source eu: reachable, newest run wfr_1",
+      "ok destination jaeger: accepts OTLP (json); it says: slow down",
+    ]);
+    const odd = { kind: "ok", value: { runs: [], unreadable: [{ position: 0, reason: "steps: expected a list" }] } } as const;
+    expect((await connect(odd, { kind: "delivered" })).lines[0]).toBe(
+      "ok source eu: reachable; its newest run cannot be read: steps: expected a list",
+    );
+  });
+
+  test.each<[Reply<RunPage>, Outcome, string[]]>([
+    [
+      { kind: "refused", reason: "unauthorized", status: 401, message: "the token is not accepted" },
+      { kind: "misconfigured", status: 404, reason: "no such path" },
+      [
+        "FAILED source eu: refused (unauthorized): the token is not accepted",
+        "FAILED destination jaeger: misconfigured (status 404): no such path",
+      ],
+    ],
+    [
+      { kind: "unavailable", reason: "connection", message: "ECONNREFUSED" },
+      { kind: "retry", scope: "destination", reason: "ECONNREFUSED", suspect: false },
+      ["FAILED source eu: unavailable (connection): ECONNREFUSED", "FAILED destination jaeger: retry: ECONNREFUSED"],
+    ],
+    [
+      { kind: "aborted" },
+      { kind: "refused", status: 400, message: "bad data" },
+      ["FAILED source eu: aborted", "FAILED destination jaeger: refused (status 400): bad data"],
+    ],
+    [
+      emptyPage,
+      { kind: "partial", rejectedSpans: 1, message: "why" },
+      ["ok source eu: reachable, no runs yet", "FAILED destination jaeger: partly refused an empty request: why"],
+    ],
+  ])("what fails is said, and exit code 2", async (reply, outcome, expected) => {
+    const { code, lines, closed } = await connect(reply, outcome);
+    expect([code, lines, closed()]).toEqual([2, expected, 2]);
+  });
+
+  test("a file or the console is not written to", async () => {
+    const parts = connections(emptyPage, { kind: "delivered" });
+    const { out } = await checked(["--config", "minimal.ok.yaml", "--connect"], parts.made);
+    expect(out).not.toContain("accepts");
+    expect(parts.asked).toEqual(['eu {"count":1} probe']);
+  });
+});
