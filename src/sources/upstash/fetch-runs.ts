@@ -1,7 +1,6 @@
 import type { RunKey, WorkflowRun } from "../../model/run.ts";
 import type { FetchedRuns, Purpose, Reply, RunPage, UnreadableEntry } from "../source.ts";
-import { decodeRunsBody } from "./decode.ts";
-import type { AskGrouped, Limits } from "./listing.ts";
+import { type AskGrouped, decodePage, type Limits } from "./listing.ts";
 import { batches, fitsBatch, keysQuery, keyText, runsQuery } from "./query.ts";
 import { readLog } from "./read.ts";
 
@@ -65,7 +64,8 @@ async function fetchBatch(grouped: AskGrouped, batch: readonly RunKey[], setting
   let pages: Pages = { kind: "aborted" };
   for (const form of forms) {
     for (const bodies of settings.bodies ? [true, false] : [false]) {
-      pages = await followPages(grouped, batch, (cursor) => form(bodies, cursor), settings, signal);
+      const leftOut = settings.bodies && !bodies;
+      pages = await followPages(grouped, batch, { ...settings, leftOut, query: (cursor) => form(bodies, cursor) }, signal);
       if (pages.kind !== "refused" || pages.reason !== "too_large") break;
     }
     if (pages.kind !== "refused" || pages.reason !== "bad_request") break;
@@ -77,8 +77,7 @@ async function fetchBatch(grouped: AskGrouped, batch: readonly RunKey[], setting
 async function followPages(
   grouped: AskGrouped,
   batch: readonly RunKey[],
-  query: (cursor?: string) => string,
-  { purpose, limits }: FetchSettings,
+  { purpose, limits, leftOut, query }: FetchSettings & { leftOut: boolean; query: (cursor?: string) => string },
   signal: AbortSignal,
 ): Promise<Pages> {
   const read = readLog(limits.maxBodyBytes, ["runs", "empty"]);
@@ -88,7 +87,7 @@ async function followPages(
   for (let cursor: string | undefined; pages.length <= batch.length; ) {
     const reply = await grouped(query(cursor), { purpose, deadlineMs: limits.deadlineMs, read }, signal);
     if (reply.kind !== "ok") return reply;
-    const page = decodeRunsBody(reply.value);
+    const page = decodePage(reply.value, leftOut);
     pages.push(page);
     serverTime = reply.serverTime;
     for (const run of page.runs) missing.delete(keyText(run));

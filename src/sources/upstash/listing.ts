@@ -51,12 +51,19 @@ export async function listRuns(
   for (const smaller of smallerForms(query.count ?? RUNS_PER_PAGE, bodies)) {
     const text = runsQuery({ ...query, count: smaller.count }, smaller.bodies);
     const reply = await grouped(text, { purpose, deadlineMs: limits.deadlineMs, read }, signal);
-    if (reply.kind === "ok") return { ...reply, value: decodeRunsBody(reply.value) };
+    if (reply.kind === "ok") return { ...reply, value: decodePage(reply.value, bodies && !smaller.bodies) };
     if (reply.kind !== "refused" || reply.reason !== "too_large") return reply;
   }
   const scan = { purpose, deadlineMs: limits.deadlineMs * DEADLINES_OF_A_SCAN, read: readIdentities(limits.maxBodyBytes) };
   const reply = await grouped(runsQuery({ ...query, count: 1 }, false), scan, signal);
   return reply.kind === "ok" ? { ...reply, value: { runs: [], ...reply.value } } : reply;
+}
+
+/** A page that had to be asked for without the bodies that are wanted says so in each run's oddities. */
+export function decodePage(body: unknown, bodiesLeftOut: boolean): RunPage {
+  const page = decodeRunsBody(body);
+  if (!bodiesLeftOut) return page;
+  return { ...page, runs: page.runs.map((run) => ({ ...run, oddities: [...run.oddities, "bodies:dropped"] })) };
 }
 
 function smallerForms(count: number, bodies: boolean): { count: number; bodies: boolean }[] {

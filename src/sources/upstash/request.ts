@@ -37,6 +37,12 @@ export interface Ask<Value> {
   readonly read: ReadBody<Read<Value>>;
 }
 
+const UNUSABLE_TOKEN = {
+  kind: "refused",
+  reason: "unauthorized",
+  message: "the token is empty or holds characters that no HTTP header may have; nothing was sent",
+} as const;
+
 const TRIES = 5;
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 10_000;
@@ -55,12 +61,13 @@ export async function ask<Value>(channel: Channel, request: Ask<Value>, signal: 
       const message = `${channel.base.host} asked for a pause of ${Math.ceil(turn.ms / 1_000)} s`;
       return { kind: "unavailable", reason: "rate_limited", message, retryAfterMs: turn.ms };
     }
-    const token = channel.token.reveal();
+    const token = channel.token.reveal().trim();
+    if (!/^[\x20-\x7e]+$/.test(token)) return UNUSABLE_TOKEN;
     const reply = await askOnce(channel, request, token, signal);
     if (reply.kind === "refused" && reply.reason === "unauthorized" && !renewed) {
       renewed = true;
       channel.token.refresh();
-      if (channel.token.reveal() !== token) continue; // rotated, here or by another request's answer
+      if (channel.token.reveal().trim() !== token) continue; // rotated, here or by another request's answer
     }
     if (reply.kind !== "unavailable" || attempt === TRIES || (reply.retryAfterMs ?? 0) > LONGEST_WAIT_MS) return reply;
     await channel.sleep(Math.max(backoff(attempt, channel.random()), reply.retryAfterMs ?? 0), signal);
@@ -77,7 +84,7 @@ async function askOnce<Value>(channel: Channel, request: Ask<Value>, token: stri
   const startedAt = monotonic();
   const path = `${base.pathname.replace(/\/+$/, "")}${request.path}`;
   const headers = {
-    authorization: `Bearer ${token.trim()}`,
+    authorization: `Bearer ${token}`,
     accept: "application/json",
     "accept-encoding": "gzip",
     "user-agent": channel.userAgent,
