@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,13 +7,16 @@ import { createInterface } from "node:readline";
 /** `wfotel run` as a process of its own, with a configuration and a state that are gone when it is. */
 export interface DemoDaemon {
   readonly pid: number;
-  readonly config: string;
   /** Everything it wrote to stderr, line by line. */
   readonly log: readonly string[];
   /** Set once it has ended, whoever ended it. */
   exitCode(): number | undefined;
-  /** SIGTERM, and SIGKILL where that is not enough; removes configuration and state. */
+  /** SIGTERM, and SIGKILL where that is not enough. */
   stop(): Promise<void>;
+  /** After `stop`: `wfotel run --once` on the same state. True if every destination has everything. */
+  drain(): Promise<boolean>;
+  /** Removes configuration and state, and ends whatever still runs. */
+  clear(): Promise<void>;
 }
 
 export interface DemoTargets {
@@ -31,43 +33,63 @@ export function startDaemon(targets: DemoTargets, env: Readonly<Record<string, s
   const folder = mkdtempSync(join(tmpdir(), "wfotel-demo-"));
   const config = join(folder, "demo.yaml");
   writeFileSync(config, JSON.stringify(configOf(targets), null, 2), { mode: 0o600 }); // JSON is YAML
-  const args = [...process.execArgv, process.argv[1] ?? "", "run", "--config", config];
-  // A group of its own: a terminal's Ctrl-C goes to the demo alone, which then ends the daemon in order.
-  const child = spawn(process.execPath, args, {
-    detached: true,
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { PATH: env.PATH, HOME: env.HOME, TMPDIR: env.TMPDIR, WFOTEL_DEMO_TOKEN: targets.api.token },
-  });
   const log: string[] = [];
-  if (child.stderr !== null) createInterface(child.stderr).on("line", (line) => log.push(line));
+  const inherited = { PATH: env.PATH, HOME: env.HOME, TMPDIR: env.TMPDIR, WFOTEL_DEMO_TOKEN: targets.api.token };
+  const start = (...options: string[]) => startRun(["--config", config, ...options], inherited, log);
+  const daemon = start();
+  const children = [daemon];
   const clear = () => {
-    child.kill("SIGKILL");
+    for (const { child } of children) child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   };
   process.once("exit", clear);
-  let exitCode: number | undefined;
-  child.once("exit", (code) => {
-    exitCode = code ?? 1;
-  });
-  child.once("error", (error) => {
-    log.push(error.message);
-    exitCode ??= 1;
-  });
   return {
-    pid: child.pid ?? 0,
-    config,
+    pid: daemon.child.pid ?? 0,
     log,
-    exitCode: () => exitCode,
-    stop: async () => {
-      if (exitCode === undefined) await end(child);
+    exitCode: daemon.exitCode,
+    stop: () => end(daemon),
+    drain: async () => {
+      const once = start("--once", "--drain-timeout", "5s");
+      children.push(once);
+      await once.ended;
+      return once.exitCode() === 0;
+    },
+    clear: async () => {
+      await Promise.all(children.map(end));
       process.off("exit", clear);
       clear();
     },
   };
 }
 
-async function end(child: ChildProcess): Promise<void> {
-  const ended = once(child, "exit");
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<void>;
+  exitCode(): number | undefined;
+}
+
+/** In a group of its own: a terminal's Ctrl-C goes to the demo alone, which then ends it in order. */
+function startRun(options: readonly string[], env: NodeJS.ProcessEnv, log: string[]): Running {
+  const args = [...process.execArgv, process.argv[1] ?? "", "run", ...options];
+  const child = spawn(process.execPath, args, { detached: true, stdio: ["ignore", "ignore", "pipe"], env });
+  if (child.stderr !== null) createInterface(child.stderr).on("line", (line) => log.push(line));
+  let exitCode: number | undefined;
+  const ended = new Promise<void>((resolve) => {
+    child.once("error", (error) => {
+      log.push(error.message);
+      exitCode ??= 1;
+      resolve();
+    });
+    child.once("close", (code) => {
+      exitCode ??= code ?? 1;
+      resolve();
+    });
+  });
+  return { child, ended, exitCode: () => exitCode };
+}
+
+async function end({ child, ended, exitCode }: Running): Promise<void> {
+  if (exitCode() !== undefined) return;
   child.kill("SIGTERM");
   const deadline = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
   await ended;

@@ -62,6 +62,8 @@ export interface Outcome {
   readonly leaks: number;
   readonly elapsedMs: number;
   readonly otlp: string | undefined;
+  /** The user's backend, if any, has everything too. */
+  readonly drained: boolean;
 }
 
 export function summary(outcome: Outcome, { style, width }: Terminal): string {
@@ -75,6 +77,7 @@ export function summary(outcome: Outcome, { style, width }: Terminal): string {
     line("traces", `${traces}, with ${spans.length} spans${outcome.repeated > 0 ? ` (${outcome.repeated} came twice)` : ""}`),
     line("API requests", `${requests.length} (${(requests.length / Math.max(1, runs)).toFixed(1)} a run): ${byPurpose(requests)}`),
     line("deliveries", `${deliveries} OTLP requests, ${refused === 0 ? "none" : refused} refused`),
+    ...(outcome.otlp === undefined ? [] : [line("your backend", backendVerdict(outcome, style))]),
     line(
       "secrets",
       leaks === 0 ? "planted in headers, URLs and bodies: none arrived" : style("red", `${leaks} of the OTLP requests show one`),
@@ -85,6 +88,10 @@ export function summary(outcome: Outcome, { style, width }: Terminal): string {
     ...whatNext(outcome.otlp),
     "",
   ].join("\n");
+}
+
+function backendVerdict({ drained }: Outcome, style: Terminal["style"]): string {
+  return drained ? style("green", "has every trace too") : style("red", "has not everything");
 }
 
 function missing({ staged, runs }: Outcome): string {

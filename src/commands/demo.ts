@@ -34,17 +34,18 @@ export async function demo(argv: readonly string[], io: CommandIo): Promise<numb
     const watched = await watch({ receiver, daemon, staged, io, terminal, startedAt, otlp });
     const endedWith = daemon.exitCode();
     await daemon.stop();
-    for (const line of daemon.log) io.stderr.write(`wfotel run: ${line}\n`);
     if (io.signal.aborted) return EXIT.done;
     if (endedWith !== undefined) throw new CommandError(`the daemon ended by itself with exit code ${endedWith}`, EXIT.incomplete);
+    const drained = otlp === undefined || (await daemon.drain()); // the user's backend may be slower than we are
     const elapsedMs = Date.now() - startedAt;
-    const outcome = { ...watched, ...traffic(receiver), staged, requests: fake.requests, elapsedMs, otlp };
+    const outcome = { ...watched, ...traffic(receiver), staged, requests: fake.requests, elapsedMs, otlp, drained };
     io.stdout.write(summary(outcome, terminal));
-    return outcome.complete && outcome.leaks === 0 ? EXIT.done : EXIT.incomplete;
+    return outcome.complete && drained && outcome.leaks === 0 ? EXIT.done : EXIT.incomplete;
   } finally {
-    await daemon.stop();
+    await daemon.clear();
     await receiver.close();
     await fake.close();
+    for (const line of daemon.log) io.stderr.write(`wfotel run: ${line}\n`);
   }
 }
 

@@ -49,6 +49,7 @@ const good: Outcome = {
   leaks: 0,
   elapsedMs: 12_340,
   otlp: undefined,
+  drained: true,
 };
 const linesOf = (outcome: Partial<Outcome>) =>
   Object.fromEntries(
@@ -74,6 +75,7 @@ test("the summary says what is missing, refused, repeated or leaked", () => {
   expect(linesOf({ complete: false }).runs).toBe("4 of 4: a failure function did not arrive");
   expect(linesOf({ refused: 2 }).deliveries).toBe("5 OTLP requests, 2 refused");
   expect(linesOf({ repeated: 1 }).traces).toBe("3, with 3 spans (1 came twice)");
+  expect(linesOf({ otlp: "http://127.0.0.1:1", drained: false })["your backend"]).toBe("has not everything");
   expect(linesOf({ leaks: 1 }).secrets).toBe("1 of the OTLP requests show one");
 });
 

@@ -33,6 +33,7 @@ test("the demo delivers all its runs, to its own receiver and to the user's back
   expect(stdout).toMatch(/runs +15 of 15: every run arrived/);
   expect(stdout).toMatch(/traces +13, with \d+ spans/);
   expect(stdout).toMatch(/deliveries +\d+ OTLP requests, none refused/);
+  expect(stdout).toMatch(/your backend +has every trace too/);
   expect(stdout).toMatch(/secrets +.* none arrived/);
   expect(stdout).toMatch(/longest sleep +3\.0 days/);
   expect(stdout).toMatch(/failure function of wfr_\w+ settled/);
