@@ -98,7 +98,7 @@ function format({ place, path, text }: Problem): string {
 }
 
 /** `sources[0].poll_interval`; keys are cut to 64 characters and made printable. */
-export function formatPath(path: Path): string {
+function formatPath(path: Path): string {
   const steps = path.map((step) => (typeof step === "number" ? `[${step}]` : `.${step.slice(0, 64).replaceAll(/[\p{C}\s]/gu, "?")}`));
   return steps.join("").replace(/^\./, "");
 }

@@ -11,6 +11,9 @@ export function warningsOf(config: Config): string[] {
   }
   const groupedOnly = config.sources.filter((source) => source.detail === "runs" || source.completion_feed === "off");
   for (const destination of config.destinations) {
+    const endpoint = destination.type === "otlp-http" ? URL.parse(destination.traces_endpoint ?? destination.endpoint ?? "") : null;
+    if (endpoint?.port === "4317")
+      warnings.push(`destination ${destination.name}: port 4317 is gRPC's by convention; OTLP over HTTP listens on 4318`);
     const { ratio, keep } = destination.sampling;
     if (ratio >= 1 || !keep.includes("retried")) continue;
     for (const source of groupedOnly)

@@ -19,10 +19,7 @@ const common = {
   sampling: samplingSchema,
   trace_url: z
     .string()
-    .refine(
-      (text) => [...text.matchAll(/\{[^}]*\}/g)].every(([placeholder]) => placeholder === "{trace_id}"),
-      "no placeholder but {trace_id}",
-    )
+    .refine((text) => text.includes("{trace_id}") && !/\{(?!trace_id\})\w+\}/.test(text), "a link with {trace_id} and no other placeholder")
     .optional()
     .meta({ description: "link template; {trace_id} is filled in" }),
 };

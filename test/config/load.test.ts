@@ -176,17 +176,18 @@ test("what a command does not require may be missing, and is not taken from the 
   expect(loadConfig({ env, cwd: folder, require })).toMatchObject({ ok: true, config: { sources: [], destinations: [] }, warnings: [] });
 });
 
-test("a token that goes over plain HTTP to another machine is warned about, and a filter that cannot see retries", () => {
+test("a token that goes over plain HTTP to another machine is warned about, a filter that cannot see retries, and gRPC's port", () => {
   write(
     "c.yaml",
     `sources: [{ name: eu, token: t, url: "http://qstash.example", completion_feed: off }, { name: local, token: t, url: "http://127.0.0.1:8080" }]
-destinations: [{ name: out, type: console, sampling: { ratio: 0.1, keep: [retried] } }]\n`,
+destinations: [{ name: out, type: console, sampling: { ratio: 0.1, keep: [retried] } }, { name: grpc, type: otlp-http, endpoint: "http://127.0.0.1:4317" }]\n`,
   );
   expect(loadConfig({ file: "c.yaml", env: {}, cwd: folder })).toMatchObject({
     ok: true,
     warnings: [
       "source eu: its token goes to qstash.example without encryption",
       "destination out: keep retried cannot see retries that recovered in source eu, which reads the grouped log alone",
+      "destination grpc: port 4317 is gRPC's by convention; OTLP over HTTP listens on 4318",
     ],
   });
 });

@@ -3,7 +3,7 @@ import { duration, entryName, httpUrl, interval, secret } from "../../config/val
 import type { WorkflowRun } from "../../model/run.ts";
 
 /** Default of `url`: the EU region, as the official SDK has it. */
-export const DEFAULT_URL = "https://qstash.upstash.io";
+const DEFAULT_URL = "https://qstash.upstash.io";
 
 /** One entry of `sources:`, as the user writes it. */
 export const upstashSourceSchema = z
