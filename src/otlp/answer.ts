@@ -27,7 +27,7 @@ export function parseAnswer(body: Uint8Array, contentType: string): OtlpAnswer |
 }
 
 function fromJson(answer: Readonly<Record<string, unknown>>): OtlpAnswer | undefined {
-  if (answer.error !== undefined || answer.errors !== undefined) return undefined; // a gateway's 200 that is none
+  if (answer.error || answer.errors) return undefined; // a gateway's 200 that is none
   const partial = answer.partialSuccess ?? answer.partial_success ?? {};
   if (typeof partial !== "object") return undefined;
   const { rejectedSpans, rejected_spans, errorMessage, error_message } = partial as Readonly<Record<string, unknown>>;

@@ -38,7 +38,7 @@ export function classify(reply: Reply, context: ReplyContext): Outcome {
 function accepted(reply: Reply, { scrub }: ReplyContext): Outcome {
   const { status } = reply;
   const contentType = header(reply, "content-type");
-  const answer = status === 204 ? parseAnswer(new Uint8Array(), "") : reply.truncated ? undefined : parseAnswer(reply.body, contentType);
+  const answer = reply.truncated ? undefined : parseAnswer(reply.body, contentType);
   if (answer === undefined) {
     const said = words(new TextDecoder().decode(reply.body.subarray(0, 4_096)), scrub).slice(0, 200);
     const reason = `HTTP ${status} with a body that is no OTLP answer: is this the address of an OTLP receiver? It says: ${said}`;

@@ -4,7 +4,7 @@ import type { Span } from "../trace/span.ts";
  * The version of the mapping, not of the package: it changes only when the bytes of a run that was
  * mapped before would change, because a backend takes a changed span for another one.
  */
-export const MAPPING_VERSION = "1";
+const MAPPING_VERSION = "1";
 
 /** The semantic conventions whose names the mapping uses. */
 const SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0";

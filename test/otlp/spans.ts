@@ -3,7 +3,7 @@ import type { PlainAttributes, ReceivedSpan } from "../../src/fake-upstash/otlp-
 import type { Attributes, MappedRun, Span, SpanLink } from "../../src/trace/span.ts";
 
 /** Spans for tests of what encodes and sends them: one written out, and any that the mapper could make. */
-export const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
+const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 
 export function span(over: Partial<Span> = {}): Span {
   return {
@@ -71,7 +71,7 @@ const link: fc.Arbitrary<SpanLink> = fc
   )
   .map(([rest, state]) => ({ ...rest, ...state }));
 
-export const anySpan: fc.Arbitrary<Span> = fc
+const anySpan: fc.Arbitrary<Span> = fc
   .tuple(
     fc.record({
       traceId: hex(32),
