@@ -3,11 +3,9 @@
  * other character for itself. Linear in the text, so that no text and no pattern can make it hang.
  */
 export function glob(pattern: string): (text: string) => boolean {
-  const parts = pattern.split("*");
-  const first = parts[0] ?? "";
-  if (parts.length === 1) return (text) => text === first;
-  const last = parts.at(-1) ?? "";
-  const middle = parts.slice(1, -1);
+  const [first = "", ...middle] = pattern.split("*");
+  const last = middle.pop();
+  if (last === undefined) return (text) => text === first;
   return (text) => {
     if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
     let at = first.length;

@@ -6,6 +6,7 @@ const SHAPES = new RegExp(
     String.raw`(\bbearer\s+)(?:[\w.~+/=-]{8,}|(?=[a-z]*\d)[\w.~+/=-]{4,})`,
     String.raw`(\bbasic\s+)(?=[a-z]*[\d+/=])[a-z\d+/]{8,}={0,2}`,
     String.raw`(?<![\w-])(?-i:eyJ)[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*`, // JWT
+    String.raw`(?<![\w-])(?-i:eyJVc2VySUQi)[\w+/=-]{8,}`, // a QStash token: base64 of {"UserID"…
     String.raw`(?<![a-z\d])(?-i:A(?:KIA|SIA|GPA|IDA|ROA|NPA|NVA|BIA|CCA)[A-Z\d]{16})(?![a-z\d])`, // AWS
     String.raw`(?<![a-z\d])(?:gh[pousr]_[a-z\d]{16,}|github_pat_\w{20,})`, // GitHub
     String.raw`(?<![a-z\d])(?:[sr]k_(?:live|test)_[a-z\d]{8,}|whsec_[\w+/=]{8,})`, // Stripe

@@ -29,69 +29,76 @@ interface Segment {
   readonly broken: boolean;
 }
 
+interface Placed extends Segment {
+  /** Columns at which it begins, and that it takes. */
+  readonly from: number;
+  readonly columns: number;
+}
+
 export function createAxis(intervals: readonly Interval[], width: number): Axis {
-  const segments = segmentsOf(intervals);
-  const broken = segments.filter((segment) => segment.broken).length;
-  const perBreak = Math.min(BREAK_COLUMNS, broken === 0 ? 0 : width / 2 / broken);
-  const shown = segments.reduce((sum, segment) => sum + (segment.broken ? 0 : segment.end - segment.start), 0);
-  const perMilli = shown === 0 ? 0 : (width - perBreak * broken) / shown;
-  const starts: number[] = [];
-  let at = 0;
-  for (const segment of segments) {
-    starts.push(at);
-    at += segment.broken ? perBreak : (segment.end - segment.start) * perMilli;
-  }
+  const segments = place(segmentsOf(intervals), width);
   const column = (time: number): number => {
-    const index = segments.findLastIndex((segment) => segment.start <= time);
-    const segment = segments[index];
-    const start = starts[index];
-    if (segment === undefined || start === undefined) return 0;
-    const within = Math.min(time, segment.end) - segment.start;
-    return start + (segment.broken ? (within / (segment.end - segment.start)) * perBreak : within * perMilli);
+    const segment = segments.findLast(({ start }) => start <= time);
+    if (segment === undefined) return 0;
+    const { start, end, from, columns } = segment;
+    return from + ((Math.min(time, end) - start) / (end - start)) * columns;
   };
-  const breaks = segments.flatMap((segment, i) => (segment.broken ? [Math.floor((starts[i] ?? 0) + perBreak / 2)] : []));
+  const breaks = segments.filter((segment) => segment.broken).map(({ from, columns }) => Math.floor(from + columns / 2));
   return { column, breaks, labels: labels(segments, breaks, width) };
 }
 
-/** Between every two moments at which something starts or ends. */
+function place(segments: readonly Segment[], width: number): readonly Placed[] {
+  const broken = segments.filter((segment) => segment.broken).length;
+  const perBreak = Math.min(BREAK_COLUMNS, width / 2 / Math.max(1, broken));
+  const shown = segments.reduce((sum, { start, end, broken }) => sum + (broken ? 0 : end - start), 0);
+  const perMilli = (width - perBreak * broken) / shown;
+  let from = 0;
+  return segments.map((segment) => {
+    const columns = segment.broken ? perBreak : (segment.end - segment.start) * perMilli;
+    const placed = { ...segment, from, columns };
+    from += columns;
+    return placed;
+  });
+}
+
+/** What lies between every two moments at which something starts or ends; neighbours alike are one. */
 function segmentsOf(intervals: readonly Interval[]): readonly Segment[] {
   const times = [...new Set(intervals.flatMap(({ start, end }) => [start, end]))].sort((a, b) => a - b);
   const working = intervals.filter((interval) => interval.works && interval.end > interval.start).sort((a, b) => a.start - b.start);
   const raw: { start: number; end: number; works: boolean }[] = [];
-  let next = 0;
+  let started = 0;
   let busyUntil = Number.NEGATIVE_INFINITY;
-  times.slice(0, -1).forEach((start, i) => {
-    for (let interval = working[next]; interval !== undefined && interval.start <= start; interval = working[++next]) {
-      busyUntil = Math.max(busyUntil, interval.end);
+  let [start = 0, ...ends] = times;
+  for (const end of ends) {
+    for (let next = working[started]; next !== undefined && next.start <= start; next = working[++started]) {
+      busyUntil = Math.max(busyUntil, next.end);
     }
-    const last = raw.at(-1);
     const works = busyUntil > start;
-    const end = times[i + 1] ?? start;
-    if (last !== undefined && last.works === works) last.end = end;
+    const last = raw.at(-1);
+    if (last?.works === works) last.end = end;
     else raw.push({ start, end, works });
-  });
+    start = end;
+  }
   const work = raw.reduce((sum, segment) => sum + (segment.works ? segment.end - segment.start : 0), 0);
   return raw.map(({ start, end, works }) => ({ start, end, broken: !works && work > 0 && end - start > work }));
 }
 
 /** `0` at the left, the whole at the right, and at each break what it leaves out, where there is room. */
-function labels(segments: readonly Segment[], breaks: readonly number[], width: number): string {
+function labels(segments: readonly Placed[], breaks: readonly number[], width: number): string {
   const line: string[] = Array.from({ length: width }, () => " ");
-  const start = segments[0]?.start ?? 0;
-  place(line, "0", 0);
-  const total = formatDuration((segments.at(-1)?.end ?? start) - start);
-  place(line, total, width - cells(total));
-  segments
-    .filter((segment) => segment.broken)
-    .forEach((segment, i) => {
-      const label = `${BREAK} ${formatDuration(segment.end - segment.start)}`;
-      if (!place(line, label, (breaks[i] ?? 0) - Math.floor(cells(label) / 2))) place(line, BREAK, breaks[i] ?? 0);
-    });
+  write(line, "0", 0);
+  const total = formatDuration(segments.reduce((sum, { start, end }) => sum + end - start, 0));
+  write(line, total, width - cells(total));
+  for (const [i, { start, end }] of segments.filter((segment) => segment.broken).entries()) {
+    const at = breaks[i] ?? 0;
+    const label = `${BREAK} ${formatDuration(end - start)}`;
+    if (!write(line, label, at - Math.floor(cells(label) / 2))) write(line, BREAK, at);
+  }
   return line.join("");
 }
 
 /** Writes a label with a blank on both sides, if nothing stands there yet. */
-function place(line: string[], label: string, at: number): boolean {
+function write(line: string[], label: string, at: number): boolean {
   const around = line.slice(Math.max(0, at - 1), at + label.length + 1);
   if (at < 0 || at + label.length > line.length || around.some((c) => c !== " ")) return false;
   line.splice(at, label.length, ...label);

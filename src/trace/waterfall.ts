@@ -49,6 +49,9 @@ function idOf(span: Span): string {
   return `${span.traceId}${span.spanId}`;
 }
 
+/** Deeper rows are not indented further: their names would have no room. Three levels of invoked runs take seven. */
+const INDENTED_LEVELS = 8;
+
 /** Depth first, without recursion: a tree may be as deep as its invocations. */
 function rowsOf(root: Span, children: ReadonlyMap<string, readonly Span[]>): readonly Row[] {
   const rows: Row[] = [];
@@ -59,9 +62,14 @@ function rowsOf(root: Span, children: ReadonlyMap<string, readonly Span[]>): rea
     if (seen.has(idOf(span))) continue;
     seen.add(idOf(span));
     const own = children.get(idOf(span)) ?? [];
+    const indented = stem.length < 2 * INDENTED_LEVELS;
     rows.push({ span, branch, below: `${stem}${own.length > 0 ? "│ " : "  "}`, parent: own.length > 0 });
     for (const [i, child] of own.toReversed().entries()) {
-      stack.push({ span: child, branch: `${stem}${i === 0 ? "└─" : "├─"}`, stem: `${stem}${i === 0 ? "  " : "│ "}` });
+      stack.push({
+        span: child,
+        branch: `${indented ? stem : stem.slice(0, -2)}${i === 0 ? "└─" : "├─"}`,
+        stem: indented ? `${stem}${i === 0 ? "  " : "│ "}` : stem,
+      });
     }
   }
   return rows;
@@ -97,19 +105,24 @@ function draw(rows: readonly Row[], service: string, canvas: Canvas): string {
   return `${lines.map((text) => text.trimEnd()).join("\n")}\n`;
 }
 
-/** Two lines: what it was and how it ended; its ids. */
+/** What it was and how it ended; its service and run; its trace, whole, to be copied. */
 function header(root: Span | undefined, service: string, { width, paint }: Canvas): readonly string[] {
   if (root === undefined) return [];
-  const state = string(root.attributes, ATTRIBUTES.RUN_STATE.name);
   const failed = root.status.code === "error";
   const began = new Date(root.start).toISOString().replace("T", " ").replace("Z", " UTC");
-  const end = [state, formatDuration(root.end - root.start), service, began].filter((part) => part !== "").join(" · ");
-  const title = shorten(terminalText(root.name), Math.max(12, width - cells(end) - 5));
-  const ids = [`run ${string(root.attributes, ATTRIBUTES.RUN_ID.name)}`, `trace ${root.traceId}`].join(" · ");
+  const facts = joined(string(root.attributes, ATTRIBUTES.RUN_STATE.name), formatDuration(root.end - root.start), began);
+  const title = shorten(terminalText(root.name), Math.max(12, width - cells(facts) - 4));
+  const end = shorten(facts, width - cells(title) - 4);
+  const run = string(root.attributes, ATTRIBUTES.RUN_ID.name);
   return [
-    `${failed ? paint("error", "✗") : "●"} ${paint("bold", title)}  ${paint(failed ? "error" : "dim", shorten(terminalText(end), width))}`,
-    paint("dim", `  ${shorten(terminalText(ids), width - 2)}`),
+    `${failed ? paint("error", "✗") : "●"} ${paint("bold", title)}  ${paint(failed ? "error" : "dim", end)}`,
+    paint("dim", `  ${shorten(joined(service, run === "" ? "" : `run ${run}`), width - 2)}`),
+    paint("dim", `  trace ${root.traceId}`),
   ];
+}
+
+function joined(...parts: readonly string[]): string {
+  return terminalText(parts.filter((part) => part !== "").join(" · "));
 }
 
 function line({ span, branch, parent }: Row, axis: Axis, columns: Columns, { paint }: Canvas): string {
@@ -130,7 +143,7 @@ function line({ span, branch, parent }: Row, axis: Axis, columns: Columns, { pai
 }
 
 function bar(span: Span, axis: Axis, width: number, waits: boolean): string {
-  const from = Math.min(width - 1, Math.floor(axis.column(span.start)));
+  const from = Math.min(width - 1, Math.round(axis.column(span.start)));
   const to = Math.max(from + 1, Math.min(width, Math.round(axis.column(span.end))));
   const fill = isContainer(span) ? "━" : waits ? "░" : "█";
   const drawn = Array.from({ length: to - from }, (_, i) => (axis.breaks.includes(from + i) && to - from > 1 ? BREAK : fill));

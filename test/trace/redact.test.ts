@@ -119,6 +119,7 @@ test.each([
   ["Basic dXNlcjpwYXNzMQ==", "Basic REDACTED"],
   ["Basic authentication", "Basic authentication"],
   ["jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln.", "jwt REDACTED"],
+  [`token of QStash ${btoa('{"UserID":"defaultUser","Password":"defaultPassword"}')}!`, "token of QStash REDACTED!"],
   ["key AKIAIOSFODNN7EXAMPLE!", "key REDACTED!"],
   ["ASIAIOSFODNN7EXAMPLE", "REDACTED"],
   ["AKIAIOSFODNN7EXAMPLES", "AKIAIOSFODNN7EXAMPLES"],
