@@ -191,3 +191,25 @@ destinations: [{ name: out, type: console, sampling: { ratio: 0.1, keep: [retrie
     ],
   });
 });
+
+test("a file that names neither source nor destination lacks both, and says which variables would do", () => {
+  write("c.yaml", "# nothing yet\n");
+  expect(errors("c.yaml")).toEqual([
+    "c.yaml:1:1 destinations: expected at least one destination (or OTEL_EXPORTER_OTLP_ENDPOINT in the environment), found none",
+    "c.yaml:1:1 sources: expected at least one source (or QSTASH_TOKEN in the environment), found none",
+  ]);
+});
+
+test("of several maps under <<, the first that has a key gives it, and the map's own keys win", () => {
+  write(
+    "c.yaml",
+    `sources:
+  - &a { name: a, token: t, lookback: 1m, poll_interval: 1s }
+  - &b { name: b, token: u, lookback: 2m, start_from: 2h }
+  - { <<: [*a, *b], name: c, poll_interval: 3s }
+destinations: [{ name: out, type: console }]\n`,
+  );
+  const made = load("c.yaml").sources[2];
+  expect(made).toMatchObject({ name: "c", lookback: 60_000, poll_interval: 3_000, start_from: 7_200_000 });
+  expect(made?.token.reveal()).toBe("t");
+});
