@@ -77,7 +77,7 @@ function typeAttributes(mapping: Mapping, { step, sleep }: StepTime): Attributes
     ...attribute(ATTRIBUTES.SLEEP_UNTIL, iso(step.sleepUntil)),
     ...attribute(ATTRIBUTES.WAIT_EVENT_ID, text(mapping, wait?.eventId)),
     ...attribute(ATTRIBUTES.WAIT_TIMEOUT, seconds(wait?.duration)),
-    ...attribute(ATTRIBUTES.WAIT_TIMED_OUT, wait?.timedOut),
+    ...attribute(ATTRIBUTES.WAIT_TIMED_OUT, step.type.startsWith("Wait") ? wait?.timedOut : undefined),
     ...attribute(ATTRIBUTES.INVOKED_ID, text(mapping, invoked?.id)),
     ...attribute(ATTRIBUTES.INVOKED_URL, urlText(mapping, invoked?.url)),
     ...(step.call === undefined ? {} : callAttributes(mapping, step.call)),

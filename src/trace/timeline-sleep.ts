@@ -30,7 +30,7 @@ export function sleepLengths(sleeps: readonly Sleep[]): Millis[] {
 function surely(sleep: Sleep): "s" | "ms" | undefined {
   const { length, room, cut } = sleep;
   if (length.unit === "ms") return undefined;
-  if (length.value % SECOND !== 0 && (cut || inRoom(sleep) || length.value > room + JITTER)) return "s";
+  if (length.value % SECOND !== 0 && (cut || inRoom(sleep))) return "s";
   return !cut && !inRoom(sleep) && length.value <= room + JITTER ? "ms" : undefined;
 }
 

@@ -26,10 +26,10 @@ export interface Surroundings {
 }
 
 const WITHOUT_RESULT = new Set(["STEP_FAILED", "STEP_CANCELED", "STEP_PROGRESS", "STEP_RETRY"]);
-/** `Date` headers and deadlines in whole seconds are this coarse. */
+/** `Date` headers are this coarse, and deadlines in whole seconds. */
 const SECOND = 1_000;
-/** How much later than its start a step's createdAt may be and still be its start: one request to the engine. */
-const SAME_MOMENT = 100;
+/** How much later than its start a step's createdAt may be and still mark it: the engine's own work for one request. */
+const SAME_MOMENT = 50;
 
 /** Judged by the state alone: a missing `out` may just have been trimmed. */
 export function hasResult(step: Step): boolean {
@@ -44,7 +44,7 @@ export function statementOf(step: Step, surroundings: Surroundings): Statement {
     case "SleepUntil":
       return surroundings.parallel ? { end: step.createdAt } : sleepTimes(step, surroundings);
     case "Call":
-      return callTimes(step);
+      return callTimes(step, surroundings);
     case "Wait":
     case "WaitForWebhook":
       return waitTimes(step, surroundings);
@@ -81,12 +81,15 @@ function sleepTimes(step: Step, { sleeps }: Surroundings): Statement {
   return { start: createdAt, end: Math.max(createdAt, wake), planned: true };
 }
 
-/** A response later than createdAt shows that createdAt marks the call's start. */
-function callTimes(step: Step): Statement {
+/**
+ * A response later than createdAt shows that createdAt marks the call's start; one that is even later than
+ * what followed the call only shows that its server's clock is ahead.
+ */
+function callTimes(step: Step, { next }: Surroundings): Statement {
   const { createdAt } = step;
   const answered = httpDate(header(step.call?.responseHeaders, "date"));
-  if (createdAt === undefined || answered === undefined || answered - createdAt <= SECOND) return { end: createdAt };
-  return { start: createdAt, end: answered };
+  const isStart = createdAt !== undefined && answered !== undefined && answered - createdAt > SECOND && answered <= next;
+  return isStart ? { start: createdAt, end: answered } : { end: createdAt };
 }
 
 function waitTimes(step: Step, surroundings: Surroundings): Statement {
@@ -95,19 +98,20 @@ function waitTimes(step: Step, surroundings: Surroundings): Statement {
   return { start, end: endReading(step, start, surroundings) };
 }
 
-/** createdAt, where it can be the end of a Wait or Invoke. */
+/** createdAt, where it is the end of a Wait or Invoke. */
 function endReading(step: Step, start: Millis | undefined, { boundary, endTypes }: Surroundings): Millis | undefined {
-  return isWellAfter(step.createdAt, start ?? boundary) || endTypes.has(step.type) ? step.createdAt : undefined;
+  return isWellAfter(step, start ?? boundary) || endTypes.has(step.type) ? step.createdAt : undefined;
 }
 
-function isWellAfter(time: Millis | undefined, start: Millis): boolean {
-  return time !== undefined && time - start > (start % SECOND === 0 ? SECOND : SAME_MOMENT);
+function isWellAfter({ createdAt, wait }: Step, start: Millis): boolean {
+  const coarse = wait?.deadline !== undefined && wait.deadline % SECOND === 0;
+  return createdAt !== undefined && createdAt - start > (coarse ? SECOND : SAME_MOMENT);
 }
 
-/** A Wait or Invoke whose createdAt is well after its own start, or at its deadline, speaks for its whole type. */
+/** A Wait or Invoke whose createdAt is well after its own start speaks for its whole type: the log has one way of marking it. */
 export function showsEndReading(step: Step): boolean {
   const start = ownStart(step);
-  return hasResult(step) && start !== undefined && isWellAfter(step.createdAt, start);
+  return hasResult(step) && start !== undefined && isWellAfter(step, start);
 }
 
 export function lastErrorTime(step: Pick<Step, "errors">): Millis | undefined {

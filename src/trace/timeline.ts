@@ -44,8 +44,8 @@ export interface StepTime extends Window {
   readonly sleep?: Millis;
 }
 
-/** A run is created this much before its first step is, at most, unless it was held back. */
-const HELD_BACK = 1_000;
+/** A run is created this much before its first delivery, at most, unless it was held back. */
+const HELD_BACK = 100;
 
 /** What all groups of a run are read by. */
 interface Reading {
@@ -132,8 +132,8 @@ function firstDelivery({ run, start, end, earliest }: Reading): { time: Millis; 
   const created = Math.min(Math.max(start, instant(initial?.createdAt ?? start)), end);
   const held = Math.min(instant(initial?.nextDeliveryTime ?? 0), end);
   // A step that was made before it shows that it is the time of a later delivery.
-  if (held > created && held <= (earliest[position + 1] ?? end)) return { time: held, heldBack: true };
-  return { time: created, heldBack: created - start > HELD_BACK };
+  const time = held > created && held <= (earliest[position + 1] ?? end) ? held : created;
+  return { time, heldBack: time - start > HELD_BACK };
 }
 
 /** A `next` group has no times but its errors'. Steps of the resumed run are no boundary. */
