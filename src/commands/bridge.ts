@@ -1,5 +1,3 @@
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Logger } from "pino";
 import type { Config } from "../config/schema.ts";
 import type { Destination } from "../destinations/destination.ts";
@@ -9,11 +7,11 @@ import { createSourceLoop, type SourceLoop } from "../pipeline/loop.ts";
 import { maintainStore } from "../pipeline/maintain.ts";
 import { createWake } from "../pipeline/wake.ts";
 import type { RunSource } from "../sources/source.ts";
-import { acquireWorkerLock, type WorkerLock } from "../state/lock.ts";
+import { acquireWorkerLock, tryLock, type WorkerLock } from "../state/lock.ts";
 import { openStore } from "../state/sqlite.ts";
-import type { Store } from "../state/store.ts";
+import { type Store, StoreError } from "../state/store.ts";
 import { createLog } from "../telemetry/log.ts";
-import type { CommandIo } from "./io.ts";
+import { CommandError, type CommandIo, EXIT } from "./io.ts";
 import { buildDestination, deliverContext, sourceContext } from "./wire.ts";
 
 /** The running program: every source's loop and every destination's deliverer around one store. */
@@ -27,70 +25,82 @@ export interface Bridge {
   close(): Promise<void>;
 }
 
+export interface BridgeSetup {
+  readonly config: Config;
+  readonly serviceName: string | undefined;
+  readonly io: CommandIo;
+  /** With it a second daemon on one state stays alive and idle until the first is gone; without, that is an error. */
+  readonly wait: boolean;
+}
+
+interface Parts extends Pick<Bridge, "log" | "store" | "sources" | "deliverers"> {
+  readonly config: Config;
+  /** Tells every deliverer that something was queued, or may work again. */
+  readonly ring: () => void;
+  readonly secrets: readonly Pick<Destination | RunSource, "refreshSecrets">[];
+}
+
+/** What was opened, in order: closed in the reverse order, however far the start came. */
+type Release = (() => Promise<void> | void)[];
+
 /** Secrets are read again this often, and the store is maintained. */
 const HOUSEKEEPING_MS = 60_000;
 /** The size of the state is looked at again after this. */
 const SIZE_VALID_MS = 1_000;
 
-/** Waits for the worker's role first: a second daemon on one state stays alive and idle until the first is gone. */
-export async function startBridge(config: Config, serviceName: string | undefined, io: CommandIo): Promise<Bridge> {
-  const log = await createLog(config.telemetry.log, io.stderr);
-  const release: (() => Promise<void> | void)[] = [];
+/** Takes the worker's role, then builds everything. @throws CommandError where the state cannot be used */
+export async function startBridge(setup: BridgeSetup): Promise<Bridge> {
+  const log = await createLog(setup.config.telemetry.log, setup.io.stderr);
+  const release: Release = [];
   const close = async () => {
     for (const done of release.splice(0).reverse()) await done();
   };
   try {
-    const parts = await openParts(config, serviceName, io, log, release);
-    return { ...parts, log, runUntilStopped: (grace, signal) => runUntilStopped({ ...parts, log }, grace, signal), close };
+    const parts = await openParts(setup, log, release);
+    return { ...parts, runUntilStopped: (grace, signal) => runUntilStopped(parts, grace, signal), close };
   } catch (error) {
     await close();
+    if (error instanceof StoreError) throw new CommandError(`state ${setup.config.state.path}: ${error.message}`);
     throw error;
   }
 }
 
-interface Parts {
-  readonly store: Store;
-  readonly config: Config;
-  readonly sources: readonly SourceLoop[];
-  readonly deliverers: readonly Deliverer[];
-  readonly ring: () => void;
-  readonly secrets: readonly (Destination | RunSource)[];
-}
-
-async function openParts(
-  config: Config,
-  serviceName: string | undefined,
-  io: CommandIo,
-  log: Logger,
-  release: (() => Promise<void> | void)[],
-): Promise<Parts> {
-  mkdirSync(dirname(config.state.path), { recursive: true, mode: 0o700 });
-  const lock: WorkerLock = await acquireWorkerLock(`${config.state.path}.lock`, io.signal, () =>
-    log.warn({ state: config.state.path }, "another process works on this state: waiting until it is stopped"),
-  );
+async function openParts({ config, serviceName, io, wait }: BridgeSetup, log: Logger, release: Release): Promise<Parts> {
+  const lock = await takeLock(config.state.path, io.signal, wait, log);
   release.push(() => lock.release());
   const store = await openStore(config.state.path, { log: (event, details) => log.warn(details, event) });
   release.push(() => store.close());
-  await store.syncDestinations(
-    config.destinations.map((destination) => destination.name),
-    Date.now(),
-  );
-  const destinations = config.destinations.map((one) => ({ config: one, destination: buildDestination(one, io) }));
+  const names = config.destinations.map((destination) => destination.name);
+  await store.syncDestinations(names, Date.now());
+  const destinations = config.destinations.map((one) => ({
+    config: one,
+    destination: buildDestination(one, io),
+    wake: createWake(systemClock),
+  }));
   for (const { destination } of destinations) release.push(() => destination.close());
-  const wakes = destinations.map(() => createWake(systemClock));
   const ring = () => {
-    for (const wake of wakes) wake.ring();
+    for (const { wake } of destinations) wake.ring();
   };
+  const hasRoom = roomIn(store, config.state.max_size);
   const contexts = config.sources.map((one) =>
-    sourceContext(one, { config, serviceName, store, log, destinations, hasRoom: roomIn(store, config.state.max_size), onQueued: ring }),
+    sourceContext(one, { config, serviceName, store, log, destinations, hasRoom, onQueued: ring }),
   );
   for (const { source } of contexts) release.push(() => source.close());
   const server = contexts[0]?.server ?? serverClock(systemClock);
-  const deliverers = destinations.map(({ config: one, destination }, index) =>
-    createDeliverer(deliverContext(one, destination, { store, log, wake: wakes[index] ?? createWake(systemClock), server })),
-  );
+  const deliverers = destinations.map((one) => createDeliverer(deliverContext(one, { store, log, server })));
   const secrets = [...contexts.map((context) => context.source), ...destinations.map(({ destination }) => destination)];
-  return { store, config, sources: contexts.map(createSourceLoop), deliverers, ring, secrets };
+  return { log, store, config, sources: contexts.map(createSourceLoop), deliverers, ring, secrets };
+}
+
+/** @throws CommandError where another process has the role and this one may not wait, or was stopped waiting */
+async function takeLock(path: string, signal: AbortSignal, wait: boolean, log: Logger): Promise<WorkerLock> {
+  const free = tryLock(`${path}.lock`);
+  if (free !== undefined) return free;
+  if (!wait) throw new CommandError(`another process works on ${path}: stop it first, or use another --state`, EXIT.incomplete);
+  log.warn({ state: path }, "another process works on this state: waiting until it is stopped");
+  const lock = await acquireWorkerLock(`${path}.lock`, signal);
+  if (lock === undefined) throw new CommandError("stopped while waiting for the state", EXIT.done);
+  return lock;
 }
 
 function roomIn(store: Store, maxSize: number): () => Promise<boolean> {
@@ -104,7 +114,7 @@ function roomIn(store: Store, maxSize: number): () => Promise<boolean> {
   };
 }
 
-async function runUntilStopped(parts: Parts & { readonly log: Logger }, grace: number, signal: AbortSignal): Promise<void> {
+async function runUntilStopped(parts: Parts, grace: number, signal: AbortSignal): Promise<void> {
   const { sources, deliverers, log, config } = parts;
   log.info({ sources: sources.map((source) => source.name), destinations: config.destinations.map((one) => one.name) }, "started");
   const failure = new AbortController();

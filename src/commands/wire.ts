@@ -73,19 +73,13 @@ export function sourceContext(source: Config["sources"][number], parts: SourcePa
 }
 
 export function deliverContext(
-  config: Config["destinations"][number],
-  destination: Destination,
-  parts: { readonly store: Store; readonly log: Logger; readonly wake: Wake; readonly server: ServerClock },
+  {
+    config,
+    destination,
+    wake,
+  }: { readonly config: Config["destinations"][number]; readonly destination: Destination; readonly wake: Wake },
+  parts: { readonly store: Store; readonly log: Logger; readonly server: ServerClock },
 ): DeliverContext {
   const age = config.type === "otlp-http" ? { maxSpanAge: config.max_span_age, tooOld: config.too_old } : { tooOld: "send" as const };
-  return {
-    destination,
-    store: parts.store,
-    clock: systemClock,
-    log: parts.log,
-    wake: parts.wake,
-    now: parts.server.now,
-    traceUrl: config.trace_url,
-    ...age,
-  };
+  return { ...parts, destination, wake, clock: systemClock, now: parts.server.now, traceUrl: config.trace_url, ...age };
 }

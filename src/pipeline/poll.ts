@@ -3,7 +3,7 @@ import type { RunPage } from "../sources/source.ts";
 import type { PageResult } from "./collect.ts";
 import { distrustIfHoles, readFeed } from "./feed.ts";
 import { askDueRuns, type Listing, type ListingResult, listRuns, type Reader, type Trouble } from "./reader.ts";
-import { pagesPerCycle, sweepDue, sweepSlice } from "./sweep.ts";
+import { pagesPerCycle, sweepDue, sweepRunning, sweepSlice } from "./sweep.ts";
 
 /**
  * One cycle of reading a source (delivery.md, "Reading"): the feed where it is trusted, the newest page,
@@ -48,13 +48,15 @@ export async function pollCycle(reader: Reader, memory: PollMemory, everything: 
   };
   const feed = await readFeed(reader, signal);
   if (feed.trouble) troubles.push(feed.trouble);
-  if (everything && sweepDue(reader)) note(await listEverything(reader, signal));
+  const whole = everything && sweepDue(reader) && !sweepRunning(reader);
+  if (whole) note(await listEverything(reader, signal));
   else if (everything || newestDue(reader, memory)) note(await listNewest(reader, memory, onPage, signal));
   if (reader.state().openListed !== true && !signal.aborted) note(await listOpen(reader, signal));
   if (lookbackDue(reader) && !signal.aborted) note(await listLookback(reader, onPage, signal));
   const asked = await askDueRuns(reader, signal, everything ? Number.MAX_SAFE_INTEGER : undefined);
   if (asked.trouble) troubles.push(asked.trouble);
-  if (!everything && !signal.aborted) note(await sweepSlice(reader, pagesPerCycle(reader), signal));
+  const pages = everything ? Number.POSITIVE_INFINITY : pagesPerCycle(reader);
+  if (!whole && !signal.aborted) note(await sweepSlice(reader, pages, signal));
   return { collected: asked.collected + parts.reduce((sum, part) => sum + part.collected, 0), fresh, troubles };
 }
 

@@ -1,5 +1,4 @@
 import type { WorkflowRun } from "../model/run.ts";
-import type { SweepState } from "../state/store.ts";
 import { type ListingResult, listRuns, type Reader } from "./reader.ts";
 
 /**
@@ -19,10 +18,11 @@ export function sweepDue(reader: Reader): boolean {
   const { config, server } = reader.context;
   const { sweep } = reader.state();
   if (config.sweep_interval === 0) return false;
-  return isRunning(sweep) || sweep?.finishedAt === undefined || server.now() - sweep.finishedAt >= config.sweep_interval;
+  return sweepRunning(reader) || sweep?.finishedAt === undefined || server.now() - sweep.finishedAt >= config.sweep_interval;
 }
 
-function isRunning(sweep: SweepState | undefined): boolean {
+export function sweepRunning(reader: Reader): boolean {
+  const { sweep } = reader.state();
   return sweep?.startedAt !== undefined && (sweep.finishedAt === undefined || sweep.finishedAt < sweep.startedAt);
 }
 
@@ -31,7 +31,7 @@ export async function sweepSlice(reader: Reader, maxPages: number, signal: Abort
   const { server } = reader.context;
   const { sweep } = reader.state();
   if (!sweepDue(reader)) return NOTHING;
-  if (!isRunning(sweep)) {
+  if (!sweepRunning(reader)) {
     await reader.save({ sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, startedAt: server.now() } });
   }
   const result = await listRuns(
