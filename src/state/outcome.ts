@@ -1,3 +1,5 @@
+import type { Settlement } from "./store.ts";
+
 /** What became of a part of a run for a destination, as words: stored so, shown so by `verify`. */
 
 /** Its bytes are gone (trimmed from the quarantine, damaged): the run is asked for again. */
@@ -24,4 +26,23 @@ const ORDER: readonly string[] = ["queued", REFETCH, "quarantined", "partial", "
 export function combineParts(parts: readonly string[]): string {
   const first = ORDER.find((outcome) => parts.includes(outcome)) ?? parts[0] ?? "queued";
   return first === "quarantined" && (parts.includes("delivered") || parts.includes("partial")) ? "partial" : first;
+}
+
+/** What a settlement adds to its destination's counters: one delivery by its outcome, and its spans and bytes. */
+export function settledCounts(settlement: Settlement): [name: string, value: number][] {
+  const { outcome, reason = "unknown", spans, bytes, refused = [], skippedSpans = 0 } = settlement;
+  if (outcome === "excluded") {
+    return [
+      [`excluded.${reason}`, 1],
+      [`excluded.${reason}.spans`, spans],
+    ];
+  }
+  const accepted = outcome === "quarantined" ? 0 : 1;
+  return [
+    [outcome, 1],
+    ["spans", accepted * spans],
+    ["bytes", accepted * bytes],
+    ["quarantined.spans", refused.reduce((total, piece) => total + piece.spans, 0)],
+    ["excluded.too_old.spans", skippedSpans],
+  ];
 }

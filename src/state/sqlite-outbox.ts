@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { Encoding } from "../destinations/destination.ts";
 import type { Millis } from "../model/run.ts";
-import { excludedOutcome, mergeOutcome } from "./outcome.ts";
+import { excludedOutcome, mergeOutcome, settledCounts } from "./outcome.ts";
 import type { Database } from "./sqlite-database.ts";
 import { addToQuarantine } from "./sqlite-quarantine.ts";
 import { fetchPartAgain } from "./sqlite-refetch.ts";
@@ -109,21 +109,13 @@ function takeOut(db: Database, id: number, destination: number): DeliveryRow | u
 
 export function settle(db: Database, destination: number, settlements: readonly Settlement[], now: Millis): void {
   const counts: Record<string, number> = {};
-  const count = (name: string, value: number) => {
-    counts[name] = (counts[name] ?? 0) + value;
-  };
   for (const settlement of settlements) {
     const row = takeOut(db, settlement.id, destination);
     if (row === undefined) continue;
-    const refused = settlement.refused ?? [];
-    for (const piece of refused) addToQuarantine(db, row, piece, now);
-    const outcome = settlement.outcome === "excluded" ? excludedOutcome(settlement.reason ?? "unknown") : settlement.outcome;
-    recordOutcome(db, row, outcome);
-    count(settlement.outcome === "excluded" ? `excluded.${settlement.reason ?? "unknown"}` : outcome, 1);
-    count("spans", settlement.spans);
-    count("bytes", settlement.bytes);
-    for (const piece of refused) count("quarantined.spans", piece.spans);
-    for (const [name, value] of Object.entries(settlement.counts ?? {})) count(name, value);
+    for (const piece of settlement.refused ?? []) addToQuarantine(db, row, piece, now);
+    const excluded = settlement.outcome === "excluded" && excludedOutcome(settlement.reason ?? "unknown");
+    recordOutcome(db, row, excluded || settlement.outcome);
+    for (const [name, value] of settledCounts(settlement)) counts[name] = (counts[name] ?? 0) + value;
   }
   addCounts(db, `destination ${destination}`, counts);
 }

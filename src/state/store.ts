@@ -251,15 +251,13 @@ export interface Settlement {
   readonly outcome: "delivered" | "partial" | "quarantined" | "excluded";
   /** For `excluded`: too_old, … */
   readonly reason?: string;
-  /** Spans left out because the destination does not take spans that old. */
+  /** Spans left out because the destination does not take spans that old: into `excluded.too_old.spans`. */
   readonly skippedSpans?: number;
   /** What was refused, for `partial` and `quarantined`. */
   readonly refused?: readonly RefusedPiece[];
-  /** Of what was accepted: into the destination's counters `spans` and `bytes`. */
+  /** Of what was accepted (into the destination's counters `spans`, `bytes`), or excluded (`excluded.<reason>.spans`). */
   readonly spans: number;
   readonly bytes: number;
-  /** More for the destination's counters, e.g. spans that were skipped as too old. */
-  readonly counts?: Readonly<Record<string, number>>;
 }
 
 export interface RefusedPiece {

@@ -1,0 +1,503 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { QUARANTINE_MAX_AGE_MS, type SourceState, type Store, type Watch } from "../../src/state/store.ts";
+import { chunkOf, delivered, done, key, part, queue, refused, START, textOf } from "../support/store-samples.ts";
+
+const DAY_MS = 86_400_000;
+const state: SourceState = { epoch: START - 1, watermark: START, sweep: { repaired: 2 }, feed: { status: "trusted" } };
+const watch = (dueAt: number, reason: Watch["reason"] = "open"): Watch => ({ reason, dueAt, polls: 0 });
+
+/** What every store does, whatever it is made of. `reopen` gives the same state in a new store. */
+export function storeContract(
+  name: string,
+  open: () => Promise<{ store: Store; reopen(): Promise<Store>; cleanup(): Promise<void> }>,
+): void {
+  describe(`${name} keeps the store's contract:`, () => {
+    let opened: Awaited<ReturnType<typeof open>>;
+    let store: Store;
+    beforeEach(async () => {
+      opened = await open();
+      store = opened.store;
+    });
+    afterEach(() => opened.cleanup());
+
+    const commit = (...runs: Parameters<Store["commit"]>[0]["runs"]) => store.commit({ source: "eu", runs });
+    const phaseOf = async (id: string) => (await store.findRuns("eu", [key(id)]))[0]?.phase;
+
+    test("a source's state comes back as it was committed, and survives a restart", async () => {
+      expect(await store.readSource("eu")).toBeUndefined();
+      await store.commit({ source: "eu", state, runs: [] });
+      await store.commit({ source: "us", state: { epoch: 5 }, runs: [] });
+      expect(await store.readSource("eu")).toEqual(state);
+      store = await opened.reopen();
+      expect(await store.readSource("eu")).toEqual(state);
+      expect(await store.readSource("us")).toEqual({ epoch: 5 });
+    });
+
+    test("a page without a state leaves the state alone", async () => {
+      await store.commit({ source: "eu", state, runs: [] });
+      await store.commit({ source: "eu", runs: [], counts: { "excluded.dropped": 2 } });
+      await store.commit({ source: "eu", runs: [], counts: { "excluded.dropped": 3, gone: 1 } });
+      expect((await store.status(0)).sources).toEqual([{ name: "eu", state, watched: [], counts: { "excluded.dropped": 5, gone: 1 } }]);
+    });
+
+    test("runs are told apart by source, id and creation time", async () => {
+      await commit({ key: key("a", 1), phase: "open" }, { key: key("a", 2), phase: "waiting", endedAt: 9 });
+      await store.commit({ source: "us", runs: [{ key: key("a", 1), phase: "gone" }] });
+      const found = await store.findRuns("eu", [key("a", 2), key("b", 1), key("a", 1)]);
+      expect(found.map((run) => run?.phase)).toEqual(["waiting", undefined, "open"]);
+      expect((await store.findRunsById("a")).map((run) => [run.source, run.key.createdAt])).toEqual([
+        ["eu", 2],
+        ["eu", 1],
+        ["us", 1],
+      ]);
+      expect(await store.findRuns("nowhere", [key("a", 1)])).toEqual([undefined]);
+    });
+
+    test("ids in any script, with control characters, NULs and lone surrogates come back as they were", async () => {
+      const ids = [
+        "",
+        " ",
+        "a,b@c",
+        "\0",
+        "a\0b",
+        "a\0c",
+        "\ud800",
+        "\udfff",
+        "\u0001",
+        '\u0001"x"',
+        "日本",
+        "\ufffd",
+        "x".repeat(5_000),
+        "'; DROP TABLE runs",
+      ];
+      await commit(...ids.map((id) => ({ key: key(id), phase: "open", watch: watch(1) }) as const));
+      const found = await store.findRuns(
+        "eu",
+        ids.map((id) => key(id)),
+      );
+      expect(found.map((run) => run?.key.id)).toEqual(ids);
+      expect((await store.dueRuns("eu", 1, 100)).map((run) => run.key.id).sort()).toEqual([...ids].sort());
+    });
+
+    test("a placement never changes, an end is kept, and the phase follows what is told", async () => {
+      await commit({ key: key("a"), phase: "open", placement: "first", watch: watch(5) });
+      await commit({ key: key("a"), phase: "waiting", endedAt: 50, placement: "second" });
+      await commit({ key: key("a"), phase: "collected" });
+      expect(await store.findRuns("eu", [key("a")])).toEqual([
+        { source: "eu", key: key("a"), phase: "collected", endedAt: 50, placement: "first", parts: [] },
+      ]);
+    });
+
+    test.for(["collected", "done"] as const)("a stale page cannot take a run back from %s, nor its watch", async (phase) => {
+      await commit({ key: key("a"), phase, endedAt: 1, watch: watch(7, "failure") });
+      await commit({ key: key("a"), phase: "open", watch: watch(1), placement: "stale" });
+      await commit({ key: key("a"), phase: "waiting", endedAt: 99 });
+      const [run] = await store.findRuns("eu", [key("a")]);
+      expect(run).toEqual({ source: "eu", key: key("a"), phase, endedAt: 1, parts: [], watch: watch(7, "failure") });
+    });
+
+    test("a run that was gone and is shown again goes on", async () => {
+      await commit({ key: key("a"), phase: "gone" });
+      await commit({ key: key("a"), phase: "open", watch: watch(1) });
+      expect(await phaseOf("a")).toBe("open");
+    });
+
+    test("watched runs come due in order of their time, up to the limit, per source", async () => {
+      const refusedWatch: Watch = { reason: "open", dueAt: 40, polls: 3, absent: { count: 2, since: 30 }, refused: "400" };
+      await commit({ key: key("late"), phase: "open", watch: watch(30) }, { key: key("soon"), phase: "open", watch: watch(10) });
+      await commit({ key: key("hard"), phase: "open", watch: refusedWatch }, { key: key("never"), phase: "open" });
+      await store.commit({ source: "us", runs: [{ key: key("other"), phase: "open", watch: watch(1) }] });
+      const due = async (now: number, limit: number) => (await store.dueRuns("eu", now, limit)).map((run) => run.key.id);
+      expect(await due(9, 10)).toEqual([]);
+      expect(await due(30, 10)).toEqual(["soon", "late"]);
+      expect(await due(99, 2)).toEqual(["soon", "late"]);
+      expect((await store.dueRuns("eu", 99, 9)).at(-1)).toEqual({ key: key("hard"), phase: "open", watch: refusedWatch });
+      expect([await store.nextDue("eu"), await store.nextDue("us"), await store.nextDue("none")]).toEqual([10, 1, undefined]);
+      await commit({ key: key("soon"), phase: "done" });
+      expect(await due(99, 10)).toEqual(["late", "hard"]);
+    });
+
+    test("hasten pulls watches of one reason forward, and pushes none back", async () => {
+      await commit({ key: key("a"), phase: "open", watch: watch(100) }, { key: key("b"), phase: "open", watch: watch(5) });
+      await commit({ key: key("c"), phase: "waiting", watch: watch(100, "ancestor") });
+      await store.hasten("eu", "open", 50);
+      expect((await store.dueRuns("eu", 999, 9)).map((run) => [run.key.id, run.watch.dueAt])).toEqual([
+        ["b", 5],
+        ["a", 50],
+        ["c", 100],
+      ]);
+    });
+
+    test("watched sums up by reason, with the oldest creation time", async () => {
+      await commit({ key: key("a", 20), phase: "open", watch: watch(1) }, { key: key("b", 10), phase: "open", watch: watch(1) });
+      await commit({ key: key("c", 30), phase: "collected", watch: watch(1, "failure") });
+      expect(await store.watched("eu")).toEqual([
+        { reason: "failure", count: 1, oldestCreatedAt: 30 },
+        { reason: "open", count: 2, oldestCreatedAt: 10 },
+      ]);
+    });
+
+    test("a tree's size grows once per part that is new, and remembers who keeps it", async () => {
+      const tree = (keptBy: string[]) => ({ traceId: "t", spans: 2, bytes: 30, keptBy });
+      await commit(done("a", [], { tree: tree(["x"]) }));
+      await commit(done("a", [], { tree: tree(["y"]) }));
+      await commit(done("b", [], { tree: tree(["y", "x"]) }));
+      expect(await store.traceSize("t")).toEqual({ spans: 4, bytes: 60, keptBy: ["x", "y"] });
+      expect(await store.traceSize("other")).toEqual({ spans: 0, bytes: 0, keptBy: [] });
+    });
+
+    describe("the queue", () => {
+      beforeEach(() => store.syncDestinations(["a", "b"], START));
+
+      test("gives what was committed, byte for byte, in order, and survives a restart", async () => {
+        await commit(done("r1", ["a"]), done("r2", ["a", "b"]));
+        store = await opened.reopen();
+        const rows = await queue(store, "a");
+        expect(rows.map((row) => [row.key.id, row.part, row.encoding, row.bytes, row.spans])).toEqual([
+          ["r1", 0, "protobuf", 11, 1],
+          ["r2", 0, "protobuf", 11, 1],
+        ]);
+        expect(rows.map((row) => row.chunks.map((chunk) => textOf(chunk.bytes)))).toEqual([["spans of r1"], ["spans of r2"]]);
+        expect(rows[0]).toMatchObject({ source: "eu", key: key("r1"), firstEnd: START + 10, lastEnd: START + 20 });
+        expect((await queue(store, "b")).map((row) => row.key.id)).toEqual(["r2"]);
+      });
+
+      test("goes on after a position, and gives one at least and as many as fit", async () => {
+        await commit(done("r1", ["a"]), done("r2", ["a"]), done("r3", ["a"]));
+        const ids = async (after: number, bytes: number) => (await store.queued("a", "protobuf", after, bytes)).map((row) => row.key.id);
+        expect(await ids(0, 1)).toEqual(["r1"]);
+        expect(await ids(0, 22)).toEqual(["r1", "r2"]);
+        const [first] = await queue(store, "a");
+        expect(await ids(first?.id ?? 0, 1_000)).toEqual(["r2", "r3"]);
+        expect(await store.queued("unknown", "protobuf", 0, 10)).toEqual([]);
+      });
+
+      test("takes a part once per destination: a second time changes nothing, another destination is added", async () => {
+        await commit(done("r", ["a"], { phase: "waiting" }));
+        await commit(done("r", ["a", "b"], { parts: [part("other bytes", ["a", "b"])] }));
+        expect((await queue(store, "a")).map((row) => textOf(row.chunks[0]!.bytes))).toEqual(["spans of r"]);
+        expect((await queue(store, "b")).map((row) => textOf(row.chunks[0]!.bytes))).toEqual(["other bytes"]);
+        await store.settle("a", [delivered((await queue(store, "a"))[0]!.id)], START);
+        await commit(done("r", ["a", "b"]));
+        expect(await queue(store, "a")).toEqual([]);
+        expect(await queue(store, "b")).toHaveLength(1);
+      });
+
+      test("counts what is excluded from the start", async () => {
+        await commit(done("r", [], { parts: [part("x", [], { payloads: [], deliveries: [{ destination: "a", excluded: "sampled" }] })] }));
+        expect(await queue(store, "a")).toEqual([]);
+        expect((await store.outcomes("eu", [key("r")]))[0]).toEqual({ phase: "done", destinations: { a: "excluded (sampled)" } });
+        expect((await store.status(0)).destinations[0]?.counts).toEqual({ "excluded.sampled": 1 });
+      });
+
+      test("gives each destination its encoding, and keeps a payload while somebody needs it", async () => {
+        const payloads = [
+          { encoding: "protobuf", chunks: [chunkOf("12345"), chunkOf("678", 2)] },
+          { encoding: "json", chunks: [chunkOf("{}")] },
+        ] as const;
+        const deliveries = [
+          { destination: "a", encoding: "protobuf" },
+          { destination: "b", encoding: "json" },
+        ] as const;
+        await commit(done("r", [], { parts: [part("", [], { payloads, deliveries })] }));
+        expect((await store.size()).payloadBytes).toBe(10);
+        const [ofA] = await store.queued("a", "protobuf", 0, 99);
+        expect(ofA?.chunks.map((chunk) => [textOf(chunk.bytes), chunk.spans])).toEqual([
+          ["12345", 1],
+          ["678", 2],
+        ]);
+        expect((await store.queued("b", "json", 0, 99))[0]).toMatchObject({ encoding: "json", bytes: 2 });
+        // a destination whose encoding changed gets it so where it is stored so
+        expect((await store.queued("a", "json", 0, 99))[0]).toMatchObject({ encoding: "json", bytes: 2 });
+        await store.settle("a", [delivered(ofA!.id)], START);
+        expect((await store.size()).payloadBytes).toBe(2);
+        expect((await store.queued("b", "protobuf", 0, 99))[0]).toMatchObject({ encoding: "json" });
+      });
+
+      test("settles once: outcome, counters and payload, in one go", async () => {
+        await commit(done("r", ["a"]));
+        const [row] = await queue(store, "a");
+        await store.settle("b", [delivered(row!.id)], START);
+        expect(await queue(store, "a")).toHaveLength(1);
+        await store.settle("a", [delivered(row!.id), delivered(row!.id)], START);
+        await store.settle("a", [refused(row!.id, "late")], START);
+        expect(await store.quarantined({})).toEqual([]);
+        expect((await store.outcomes("eu", [key("r"), key("none")])).map((one) => one?.destinations)).toEqual([
+          { a: "delivered" },
+          undefined,
+        ]);
+        const [status] = (await store.status(0)).destinations;
+        expect(status).toMatchObject({ queued: 0, queuedBytes: 0, quarantined: 0, counts: { delivered: 1, spans: 1, bytes: 10 } });
+        expect((await store.size()).payloadBytes).toBe(0);
+        await commit(done("next", ["a"]));
+        expect((await queue(store, "a"))[0]!.id).toBeGreaterThan(row!.id);
+      });
+
+      test("tells how much waits, and since when", async () => {
+        await commit(done("r1", ["a"]), done("r2", ["a"]));
+        const [status] = (await store.status(0)).destinations;
+        expect(status).toMatchObject({ name: "a", since: START, queued: 2, queuedBytes: 22, oldestQueuedAt: START });
+      });
+
+      test("the failure function is a part of its own, with an outcome that joins the run's", async () => {
+        await commit(done("r", ["a"], { phase: "collected" }));
+        await store.settle("a", [delivered((await queue(store, "a"))[0]!.id)], START);
+        await commit(done("r", [], { parts: [part("failure", ["a"], { part: 1 })] }));
+        expect((await store.findRuns("eu", [key("r")]))[0]?.parts).toEqual([0, 1]);
+        expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "queued" });
+        await store.settle("a", [refused((await queue(store, "a"))[0]!.id, "failure")], START);
+        expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "partial" });
+      });
+    });
+
+    describe("destinations", () => {
+      test("a new one gets only what is collected later; one that is not configured gets nothing", async () => {
+        await store.syncDestinations(["a"], 1);
+        await commit(done("before", ["a", "b"]));
+        await store.syncDestinations(["a", "b"], 2);
+        await commit(done("after", ["a", "b"]));
+        expect((await queue(store, "b")).map((row) => row.key.id)).toEqual(["after"]);
+        expect(await store.destinations()).toEqual([
+          { name: "a", since: 1 },
+          { name: "b", since: 2 },
+        ]);
+      });
+
+      test("one that left keeps its queue for a day, then it is excluded and counted", async () => {
+        await store.syncDestinations(["a", "b"], START);
+        await commit(done("r1", ["a", "b"]), done("r2", ["b"]));
+        await store.syncDestinations(["a"], START + 1);
+        await commit(done("r3", ["a", "b"]));
+        await store.maintain({ now: START + DAY_MS, forgetBefore: {} });
+        expect((await queue(store, "b")).map((row) => row.key.id)).toEqual(["r1", "r2"]);
+        await store.maintain({ now: START + 1 + DAY_MS, forgetBefore: {} });
+        expect(await queue(store, "b")).toEqual([]);
+        expect((await store.status(0)).destinations[1]).toMatchObject({
+          removedAt: START + 1,
+          queued: 0,
+          counts: { "excluded.destination_removed": 2 },
+        });
+        expect((await store.outcomes("eu", [key("r2")]))[0]?.destinations).toEqual({ b: "excluded (destination_removed)" });
+        expect(await queue(store, "a")).toHaveLength(2);
+      });
+
+      test("one that comes back within the day goes on; later it starts anew", async () => {
+        await store.syncDestinations(["a"], 1);
+        await commit(done("r", ["a"]));
+        await store.syncDestinations([], 2);
+        await store.syncDestinations(["a"], 3);
+        expect(await store.destinations()).toEqual([{ name: "a", since: 1 }]);
+        expect(await queue(store, "a")).toHaveLength(1);
+        await store.syncDestinations([], 4);
+        await store.maintain({ now: 4 + DAY_MS, forgetBefore: {} });
+        await store.syncDestinations(["a"], 5 + DAY_MS);
+        expect(await store.destinations()).toEqual([{ name: "a", since: 5 + DAY_MS }]);
+      });
+
+      test("a pause is remembered until it is lifted", async () => {
+        await store.syncDestinations(["a"], 1);
+        await store.setPaused("a", { reason: "401", since: 7 });
+        store = await opened.reopen();
+        expect(await store.destinations()).toEqual([{ name: "a", since: 1, paused: { reason: "401", since: 7 } }]);
+        await store.setPaused("a", undefined);
+        expect(await store.destinations()).toEqual([{ name: "a", since: 1 }]);
+      });
+    });
+
+    describe("the quarantine", () => {
+      beforeEach(() => store.syncDestinations(["a", "b"], START));
+      const quarantine = async (id: string, bytes: string, outcome?: "partial") => {
+        await commit(done(id, ["a"]));
+        const row = (await queue(store, "a")).find((one) => one.key.id === id);
+        await store.settle("a", [refused(row!.id, bytes, outcome)], START);
+      };
+
+      test("keeps who, why, the backend's words and the bytes", async () => {
+        await quarantine("r1", "refused bytes");
+        await quarantine("r2", "x", "partial");
+        const [entry, other] = await store.quarantined({});
+        expect(entry).toEqual({
+          id: entry!.id,
+          source: "eu",
+          key: key("r1"),
+          part: 0,
+          destination: "a",
+          reason: "refused",
+          status: 400,
+          message: "bad span",
+          encoding: "protobuf",
+          spans: 1,
+          bytes: 13,
+          hasBytes: true,
+          at: START,
+        });
+        expect(textOf((await store.quarantinedBytes(entry!.id))!)).toBe("refused bytes");
+        expect(await store.quarantinedBytes(999)).toBeUndefined();
+        expect(await store.quarantined({ runId: "r2" })).toEqual([other]);
+        expect(await store.quarantined({ destination: "b" })).toEqual([]);
+        expect(await store.quarantined({ ids: [entry!.id], destination: "a" })).toEqual([entry]);
+        expect((await store.outcomes("eu", [key("r1"), key("r2")])).map((one) => one?.destinations.a)).toEqual(["quarantined", "partial"]);
+        expect((await store.status(0)).destinations[0]).toMatchObject({
+          quarantined: 2,
+          counts: { quarantined: 1, partial: 1, "quarantined.spans": 2 },
+        });
+        expect(await store.size()).toMatchObject({ quarantineBytes: 14, payloadBytes: 0 });
+      });
+
+      test("retried: exactly those bytes are queued again, and a delivery makes the run delivered", async () => {
+        await quarantine("r", "refused bytes");
+        const ids = (await store.quarantined({})).map((entry) => entry.id);
+        expect(await store.requeue([...ids, 999], START + 5)).toEqual({ requeued: 1, refetch: 0 });
+        expect(await store.requeue(ids, START + 5)).toEqual({ requeued: 0, refetch: 0 });
+        expect(await store.quarantined({})).toEqual([]);
+        const [row] = await queue(store, "a");
+        expect(row).toMatchObject({ key: key("r"), part: 0, spans: 1, bytes: 13, firstEnd: START + 10, queuedAt: START + 5 });
+        expect(textOf(row!.chunks[0]!.bytes)).toBe("refused bytes");
+        expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "queued" });
+        await store.settle("a", [delivered(row!.id)], START);
+        expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "delivered" });
+      });
+
+      test("retried one of two pieces: the run stays partial until both are delivered", async () => {
+        await commit(done("r", ["a"]));
+        const [first] = await queue(store, "a");
+        const pieces = [...refused(first!.id, "p1").refused!, ...refused(first!.id, "p2").refused!];
+        await store.settle("a", [{ ...refused(first!.id, "", "partial"), refused: pieces }], START);
+        const outcome = async () => (await store.outcomes("eu", [key("r")]))[0]?.destinations.a;
+        for (const expected of ["partial", "delivered"]) {
+          const [entry] = await store.quarantined({});
+          await store.requeue([entry!.id], START);
+          await store.settle("a", [delivered((await queue(store, "a"))[0]!.id)], START);
+          expect(await outcome()).toBe(expected);
+        }
+      });
+
+      test("bytes go after seven days, the entry stays, and a retry asks for the run again for that destination alone", async () => {
+        await commit(done("r", ["a", "b"]));
+        await store.settle("a", [refused((await queue(store, "a"))[0]!.id, "bytes")], START);
+        await store.settle("b", [delivered((await queue(store, "b"))[0]!.id)], START);
+        await store.maintain({ now: START + QUARANTINE_MAX_AGE_MS + 1, forgetBefore: {} });
+        const [entry] = await store.quarantined({});
+        expect(entry).toMatchObject({ hasBytes: false, bytes: 5, reason: "refused" });
+        expect(await store.quarantinedBytes(entry!.id)).toBeUndefined();
+        expect((await store.size()).quarantineBytes).toBe(0);
+        expect(await store.requeue([entry!.id], 77)).toEqual({ requeued: 0, refetch: 1 });
+        expect((await store.findRuns("eu", [key("r")]))[0]).toMatchObject({
+          phase: "waiting",
+          placement: "own",
+          watch: { reason: "refetch", dueAt: 77, polls: 0 },
+        });
+        expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "refetch", b: "delivered" });
+        expect(await store.quarantined({})).toHaveLength(1);
+        await commit(done("r", ["a", "b"]));
+        expect((await queue(store, "a")).map((row) => textOf(row.chunks[0]!.bytes))).toEqual(["spans of r"]);
+        expect(await queue(store, "b")).toEqual([]);
+        expect(await store.quarantined({})).toEqual([]);
+        expect((await store.findRuns("eu", [key("r")]))[0]).toMatchObject({ phase: "done", parts: [0] });
+      });
+
+      test("past its cap the oldest bytes go first", async () => {
+        const big = "x".repeat(40 * 1024 * 1024);
+        for (const id of ["r1", "r2", "r3"]) await quarantine(id, big);
+        await store.maintain({ now: START, forgetBefore: {} });
+        expect((await store.quarantined({})).map((entry) => entry.hasBytes)).toEqual([false, true, true]);
+      });
+
+      test("dropped entries are gone for good", async () => {
+        await quarantine("r", "x");
+        const [entry] = await store.quarantined({});
+        expect(await store.dropQuarantined([entry!.id, 999])).toBe(1);
+        expect(await store.quarantined({})).toEqual([]);
+        expect((await store.size()).quarantineBytes).toBe(0);
+      });
+
+      test("a run that could not be read is listed once per reason, and no more once it was collected", async () => {
+        const unreadable = [{ key: key("odd"), reason: "unreadable", message: "steps: expected array" }];
+        await store.commit({ source: "eu", runs: [], unreadable });
+        await store.commit({ source: "eu", runs: [], unreadable: [...unreadable, { ...unreadable[0]!, reason: "too_large" }] });
+        const entries = await store.quarantined({ runId: "odd" });
+        expect(entries.map((entry) => [entry.reason, entry.hasBytes, entry.destination])).toEqual([
+          ["unreadable", false, undefined],
+          ["too_large", false, undefined],
+        ]);
+        expect(await phaseOf("odd")).toBeUndefined();
+        expect(await store.requeue([entries[0]!.id], 5)).toEqual({ requeued: 0, refetch: 1 });
+        expect((await store.dueRuns("eu", 5, 9)).map((run) => [run.key.id, run.watch.reason])).toEqual([["odd", "refetch"]]);
+        await commit(done("odd", ["a"]));
+        expect(await store.quarantined({})).toEqual([]);
+        expect(await queue(store, "a")).toHaveLength(1);
+      });
+    });
+
+    test("identities are forgotten from their end on, but never while open, watched or queued", async () => {
+      await store.syncDestinations(["a"], 1);
+      const old = { endedAt: START, parts: [] };
+      await commit(
+        done("old", [], old),
+        done("young", [], { ...old, endedAt: START + 10 }),
+        done("watched", [], { ...old, phase: "collected", watch: watch(1, "failure") }),
+      );
+      await commit(
+        done("queued", ["a"], { endedAt: START }),
+        { key: key("open"), phase: "open" },
+        { key: key("waits"), phase: "waiting", endedAt: START },
+      );
+      await commit(
+        { key: key("gone"), phase: "gone" },
+        done("tree", [], { endedAt: START, tree: { traceId: "t", spans: 1, bytes: 1, keptBy: [] } }),
+      );
+      await store.commit({ source: "us", runs: [done("old", [], old)] });
+      await store.maintain({ now: START + 20, forgetBefore: { eu: START + 5, unknown: START + 5 } });
+      const ids = ["old", "young", "watched", "queued", "open", "waits", "gone", "tree"];
+      const found = await store.findRuns(
+        "eu",
+        ids.map((id) => key(id)),
+      );
+      expect(found.map((run) => run?.key.id)).toEqual([undefined, "young", "watched", "queued", "open", "waits", undefined, undefined]);
+      expect((await store.traceSize("t")).spans).toBe(0);
+      expect(await store.findRunsById("old")).toHaveLength(1);
+    });
+
+    test("a quarantine entry outlives its bytes as long as its run is remembered", async () => {
+      await store.syncDestinations(["a"], 1);
+      await commit(done("r", ["a"]));
+      await store.settle("a", [refused((await queue(store, "a"))[0]!.id, "x")], START);
+      await store.maintain({ now: START + 1, forgetBefore: { eu: START + 1_000 } });
+      expect((await store.quarantined({})).map((entry) => entry.hasBytes)).toEqual([true]);
+      expect(await phaseOf("r")).toBeUndefined();
+      const [entry] = await store.quarantined({});
+      await store.requeue([entry!.id], START);
+      expect((await queue(store, "a")).map((row) => row.key.id)).toEqual(["r"]);
+      await store.settle("a", [refused((await queue(store, "a"))[0]!.id, "x")], START);
+      const later = START + QUARANTINE_MAX_AGE_MS + 1;
+      await store.maintain({ now: later, forgetBefore: {} });
+      await store.maintain({ now: later, forgetBefore: { eu: later } });
+      expect(await store.quarantined({})).toEqual([]);
+    });
+
+    test("jobs are seen until a day after they finished", async () => {
+      const first = await store.addJob("verify", { from: 1 }, 10);
+      const second = await store.addJob("requeue", { ids: [1, 2] }, 11);
+      await store.updateJob(first, { startedAt: 20, progress: { done: 1 } });
+      await store.updateJob(first, { finishedAt: 30, progress: { done: 2 }, exitCode: 0 });
+      store = await opened.reopen();
+      expect(await store.jobs(30 + DAY_MS)).toEqual([
+        { id: first, kind: "verify", args: { from: 1 }, createdAt: 10, startedAt: 20, finishedAt: 30, progress: { done: 2 }, exitCode: 0 },
+        { id: second, kind: "requeue", args: { ids: [1, 2] }, createdAt: 11 },
+      ]);
+      await store.maintain({ now: 31 + DAY_MS, forgetBefore: {} });
+      expect((await store.jobs(31 + DAY_MS)).map((job) => job.id)).toEqual([second]);
+    });
+
+    test("a page that cannot be stored whole is not stored at all", async () => {
+      await store.syncDestinations(["a"], 1);
+      const broken = { ...part("x", ["a"]), payloads: [] };
+      await expect(
+        store.commit({ source: "eu", state, runs: [done("ok", ["a"]), done("bad", [], { parts: [broken] })] }),
+      ).rejects.toThrow();
+      expect(await store.readSource("eu")).toBeUndefined();
+      expect(await phaseOf("ok")).toBeUndefined();
+      expect(await queue(store, "a")).toEqual([]);
+    });
+  });
+}
