@@ -36,14 +36,14 @@ export function traceReport(waterfall: string, sinceStart: number, link: string 
   const stamp = ` +${(sinceStart / 1_000).toFixed(1)} s `;
   const rule = style("dim", `──${stamp}${"─".repeat(Math.max(0, width - stamp.length - 2))}`);
   const where = link === undefined ? [] : [`  ${style("cyan", link)}`];
-  return [rule, waterfall.trimEnd(), ...where, ""].join("\n");
+  return [rule, waterfall.trimEnd(), ...where, "", ""].join("\n");
 }
 
 /** A span that came after its trace was drawn: a failure function that settled after its run had ended. */
 export function lateSpan(span: Span, { style }: Terminal): string {
   const took = ((span.end - span.start) / 1_000).toFixed(1);
   const run = String(span.attributes["upstash.workflow.run.id"] ?? "");
-  return `  ${style("yellow", "↳")} ${span.name} of ${run} settled ${took} s after the run: one more span for trace ${span.traceId.slice(0, 8)}…\n`;
+  return `  ${style("yellow", "↳")} ${span.name} of ${run} settled ${took} s after the run: one more span for trace ${span.traceId.slice(0, 8)}…\n\n`;
 }
 
 export interface Outcome {

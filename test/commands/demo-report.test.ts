@@ -88,9 +88,9 @@ test("a backend of the user's is named at the start, and not recommended again a
 });
 
 test("a trace comes with its time and its link, a late span with its run and trace", () => {
-  expect(traceReport("drawn\n", 1_250, "http://j/trace/1", plain)).toMatch(/^── \+1\.3 s ─+\ndrawn\n {2}http:\/\/j\/trace\/1\n$/);
-  expect(traceReport("drawn\n", 50, undefined, plain)).toMatch(/^── \+0\.1 s ─+\ndrawn\n$/);
+  expect(traceReport("drawn\n", 1_250, "http://j/trace/1", plain)).toMatch(/^── \+1\.3 s ─+\ndrawn\n {2}http:\/\/j\/trace\/1\n\n$/);
+  expect(traceReport("drawn\n", 50, undefined, plain)).toMatch(/^── \+0\.1 s ─+\ndrawn\n\n$/);
   expect(lateSpan(span("failure function", 1_700, ""), plain)).toBe(
-    "  ↳ failure function of wfr_1 settled 1.7 s after the run: one more span for trace 4bf92f35…\n",
+    "  ↳ failure function of wfr_1 settled 1.7 s after the run: one more span for trace 4bf92f35…\n\n",
   );
 });

@@ -39,7 +39,7 @@ test("the demo delivers all its runs, to its own receiver and to the user's back
   expect(stdout).toMatch(/failure function of wfr_\w+ settled/);
   expect(stdout).not.toContain("\u001B");
   expect(backend.violations).toEqual([]);
-  const drawn = [...stdout.matchAll(/· trace ([0-9a-f]{32})/g)].map((match) => match[1]);
+  const drawn = [...stdout.matchAll(/\btrace ([0-9a-f]{32})/g)].map((match) => match[1]);
   expect(new Set(drawn)).toEqual(new Set(backend.byTrace().keys()));
   expect(backend.byTrace().size).toBe(13);
   const services = new Set(backend.spans.map((span) => span.resource["service.name"]));
