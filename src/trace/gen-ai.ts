@@ -12,9 +12,6 @@ import type { Attributes } from "./span.ts";
  */
 
 type Format = "openai" | "anthropic";
-/** The conventions' name for it; here the note that an answer's tokens could not be read. */
-const STREAMED = "gen_ai.request.stream";
-
 type Json = Readonly<Record<string, unknown>>;
 
 const HOSTS: Readonly<Record<string, Format>> = { "api.openai.com": "openai", "api.anthropic.com": "anthropic" };
@@ -46,7 +43,7 @@ export function genAiAttributes(call: CallDetails, out: string | undefined, conf
     ...attribute(ATTRIBUTES.GEN_AI_PROVIDER, format),
     ...attribute(ATTRIBUTES.GEN_AI_OPERATION, operation),
     ...attribute(ATTRIBUTES.GEN_AI_REQUEST_MODEL, text(request.model)),
-    ...(streamed ? { [STREAMED]: true } : answer(typeof response === "string" ? {} : response)),
+    ...(streamed ? attribute(ATTRIBUTES.GEN_AI_STREAM, true) : answer(typeof response === "string" ? {} : response)),
   };
 }
 

@@ -3,7 +3,7 @@
  * pod would make a service each, so they collapse by the table below (also printed in the README).
  */
 
-export const DEFAULT_SERVICE_NAME = "upstash-workflow";
+const DEFAULT_SERVICE_NAME = "upstash-workflow";
 
 export interface HostRule {
   /** For the README. */

@@ -30,13 +30,13 @@ export function spanName(name: string, fallback: string): string {
 }
 
 /** Drops a high surrogate that a cut left at the end. */
-export function withoutHalfPair(s: string): string {
+function withoutHalfPair(s: string): string {
   const last = s.charCodeAt(s.length - 1);
   return last >= 0xd800 && last <= 0xdbff ? s.slice(0, -1) : s;
 }
 
 /** A number that OTLP can hold (finite; an integer within int64), else undefined: leaving it out is better than a wrong one. */
-export function numberValue(n: number): number | undefined {
+function numberValue(n: number): number | undefined {
   if (!Number.isFinite(n)) return undefined;
   return Number.isInteger(n) && (n < -INT64 || n >= INT64) ? undefined : n;
 }
