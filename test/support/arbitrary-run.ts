@@ -36,7 +36,6 @@ const headers: fc.Arbitrary<Headers> = fc.dictionary(
   ),
   { maxKeys: 4 },
 );
-const maybe = { requiredKeys: [] } as const;
 
 const error: fc.Arbitrary<DeliveryError> = fc.record(
   { message: text, status: fc.oneof(fc.constantFrom(0, 200, 489, 500, 503), count), body: text, headers, time },
@@ -70,12 +69,15 @@ function step(types: fc.Arbitrary<string>): fc.Arbitrary<Step> {
           responseHeaders: headers,
           responseBody: text,
         },
-        maybe,
+        { requiredKeys: [] },
       ),
       sleepFor: fc.record({ value: fc.oneof(count, fc.constantFrom(1, 10, 400, 10_000)), unit: fc.constantFrom("ms", "unknown") }),
       sleepUntil: time,
       wait: fc.record({ eventId: text, deadline: time, duration: count, timedOut: fc.boolean() }, { requiredKeys: ["timedOut"] }),
-      invoked: fc.record({ id: fc.oneof(fc.constantFrom("wfr_child", ""), text), url, createdAt: time, body: text, headers }, maybe),
+      invoked: fc.record(
+        { id: fc.oneof(fc.constantFrom("wfr_child", ""), text), url, createdAt: time, body: text, headers },
+        { requiredKeys: [] },
+      ),
     },
     { requiredKeys: ["name", "type", "state", "errors"] },
   );
