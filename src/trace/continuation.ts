@@ -41,8 +41,8 @@ export function inSeveralTraces(
   const [root, ...rest] = spans;
   const bytes = spans.reduce((sum, span) => sum + sizeOf(span), ENVELOPE);
   if (root === undefined || (spans.length <= limits.max_spans_per_trace && bytes <= limits.max_trace_bytes)) return spans;
-  const capacity: Room = { spans: limits.max_spans_per_trace - 1, bytes: limits.max_trace_bytes - ENVELOPE - sizeOf(root) };
-  const [first = [], ...further] = fill(unitsOf(rest, root.spanId, sizeOf), capacity, pinned);
+  const capacity: Room = { spans: limits.max_spans_per_trace - 1, bytes: limits.max_trace_bytes - ENVELOPE };
+  const [first = [], ...further] = fill(unitsOf(rest, root.spanId, sizeOf), capacity, sizeOf(root), pinned);
   const continued = further.map((units, index) => continuation(root, run, index + 1, units));
   const links = continued.flatMap(([other]) => (other === undefined ? [] : [linkTo(other)]));
   return [{ ...root, links: [...root.links, ...links] }, ...first.flatMap((unit) => unit.spans), ...continued.flat()];
@@ -62,22 +62,26 @@ function unitsOf(spans: readonly Span[], rootId: string, sizeOf: (span: Span) =>
   return units;
 }
 
-/** Trace by trace, in order; what is pinned has its room in the first one before all others. */
-function fill(units: readonly Unit[], capacity: Room, pinned: ReadonlySet<string>): Unit[][] {
+/** Trace by trace, in order; in the first one the run's span and what is pinned have their room before all others. */
+function fill(units: readonly Unit[], capacity: Room, rootBytes: number, pinned: ReadonlySet<string>): Unit[][] {
   const isPinned = (unit: Unit) => unit.spans.some((span) => pinned.has(span.spanId));
   const first: Unit[] = [];
   const traces = [first];
-  let room = units.filter(isPinned).reduce(taken, capacity);
+  let current = first;
+  let room = units.filter(isPinned).reduce(taken, { ...capacity, bytes: capacity.bytes - rootBytes });
   for (const unit of units) {
     if (isPinned(unit)) {
       first.push(unit);
       continue;
     }
-    if (unit.spans.length > room.spans || unit.bytes > room.bytes) {
-      traces.push([]);
+    const fits = unit.spans.length <= room.spans && unit.bytes <= room.bytes;
+    // What fits nowhere has a trace of its own.
+    if (!fits && (current === first || current.length > 0)) {
+      current = [];
+      traces.push(current);
       room = capacity;
     }
-    traces.at(-1)?.push(unit);
+    current.push(unit);
     room = taken(room, unit);
   }
   return traces;

@@ -1,5 +1,5 @@
 import type { Millis } from "../model/run.ts";
-import type { StepTime, Timeline } from "./timeline.ts";
+import { isWork, type StepTime, type Timeline } from "./timeline.ts";
 
 export const PATH_KINDS = ["run", "call", "sleep", "wait", "invoke", "retry", "unknown"] as const;
 export type PathKind = (typeof PATH_KINDS)[number];
@@ -32,8 +32,7 @@ const KINDS: Readonly<Record<string, PathKind>> = {
  */
 export function criticalPath({ start, end, steps }: Timeline): CriticalPath {
   const last = new Map<number, StepTime>();
-  for (const step of steps) {
-    if (step.role !== "step" && step.role !== "delivery") continue;
+  for (const step of steps.filter(isWork)) {
     const rival = last.get(step.group);
     if (rival === undefined || outlasts(step, rival)) last.set(step.group, step);
   }

@@ -24,7 +24,11 @@ export function mapFailureFunction(run: WorkflowRun, placement: Placement, setti
 export function failureSpans(mapping: Mapping, runEnd: Millis, n = 1): Span[] {
   const failure = mapping.run.failureFunction;
   if (failure === undefined || !isSettled(failure)) return [];
-  const end = Math.max(runEnd, instant(httpDate(header(failure.responseHeaders, "date")) ?? lastErrorTime(failure) ?? runEnd));
+  // A `Date` is rounded down to its second: the last error may seem to come after it.
+  const end = Math.max(
+    runEnd,
+    ...[httpDate(header(failure.responseHeaders, "date")), lastErrorTime(failure)].map((time) => instant(time ?? 0)),
+  );
   const failed = failure.state === "CALLBACK_FAIL";
   return [
     spanOf(mapping, {

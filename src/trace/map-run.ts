@@ -13,7 +13,7 @@ import { attemptsOf, captured, hasFailed, stepSpan } from "./map-step.ts";
 import { type Mapping, mappingOf, spanOf, text, urlText } from "./mapping.ts";
 import type { Attributes, MappedRun, Placement, Span, SpanEvent, SpanLink } from "./span.ts";
 import { stepIds } from "./step-ids.ts";
-import { type StepTime, type Timeline, timeline } from "./timeline.ts";
+import { isWork, type StepTime, type Timeline, timeline } from "./timeline.ts";
 import { spanName } from "./value.ts";
 
 /** What is known of a run besides its own log. */
@@ -30,21 +30,16 @@ export function mapRun(run: WorkflowRun, placement: Placement, settings: Mapping
   const mapping = mappingOf(run, placement, settings);
   const times = timeline(run);
   const path = criticalPath(times);
-  const ids = stepIds(run);
-  const steps = times.steps.filter(isWork);
+  const steps = [...stepIds(run, times.steps)];
   const spans = [
     runSpan(mapping, times, path, facts),
     ...delaySpans(mapping, times),
-    ...steps.map((time) => stepSpan(mapping, time, ids[time.group]?.[time.index] ?? "", path.steps.has(time))),
+    ...steps.map(([time, id]) => stepSpan(mapping, time, id, path.steps.has(time))),
   ].map((span) => finished(span, settings));
-  const invokes = new Set(steps.flatMap(({ step, group, index }) => (step.type === "Invoke" ? (ids[group]?.[index] ?? []) : [])));
+  const invokes = new Set(steps.flatMap(([{ step }, id]) => (step.type === "Invoke" ? [id] : [])));
   // The failure function settles later: it must not decide where the others lie.
   const failure = failureSpans(mapping, times.end).map((span) => finished(span, settings));
   return { resource: resourceOf(mapping), spans: [...inSeveralTraces(spans, run, settings.traces, invokes), ...failure] };
-}
-
-function isWork({ role }: StepTime): boolean {
-  return role === "step" || role === "delivery";
 }
 
 function runSpan(mapping: Mapping, times: Timeline, path: CriticalPath, facts: RunFacts): Span {

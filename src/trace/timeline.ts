@@ -59,6 +59,11 @@ interface Reading {
   readonly endTypes: ReadonlySet<string>;
 }
 
+/** Has a span of its own: not Initial, and nothing carried over. */
+export function isWork({ role }: StepTime): boolean {
+  return role === "step" || role === "delivery";
+}
+
 /** Pure; never throws. Every window has end ≥ start, lies in the run, and no step starts before the previous group ended. */
 export function timeline(run: WorkflowRun): Timeline {
   const start = instant(run.createdAt);
@@ -71,9 +76,11 @@ export function timeline(run: WorkflowRun): Timeline {
   const steps: StepTime[] = [];
   let boundary = first.time;
   for (const [position, group] of run.groups.entries()) {
-    const timed = timeGroup(reading, group, position, boundary);
-    steps.push(...timed);
-    boundary = timed.reduce((latest, { end }) => Math.max(latest, end), boundary);
+    const fork = boundary;
+    for (const time of timeGroup(reading, group, position, fork)) {
+      steps.push(time);
+      boundary = Math.max(boundary, time.end);
+    }
   }
   const end = Math.max(stated, boundary);
   return { start, end, adjusted: end !== completed, ...(first.heldBack && { delay: { start, end: first.time } }), steps };

@@ -109,3 +109,23 @@ test("a step's parts go with their step", () => {
   expect(split.filter((span) => span.role === "part")).toHaveLength(9);
   expect(inSeveralTraces([], run, LIMITS, new Set())).toEqual([]);
 });
+
+test("a run's span that is too large by itself does not scatter its steps", () => {
+  const { run, spans } = spansOf(9);
+  const [root, ...steps] = spans;
+  const split = inSeveralTraces(
+    [{ ...root!, name: "n".repeat(100_000) }, ...steps],
+    run,
+    { ...LIMITS, max_trace_bytes: 50_000 },
+    new Set(),
+  );
+  expect(byTrace(split).map((trace) => trace.length)).toEqual([1, 10]);
+});
+
+test("a step that fits no trace has one of its own", () => {
+  const { run, spans } = spansOf(4);
+  const sizeOf = (span: Span) => (span.name === "s1" ? 1_000_000 : 100);
+  expect(
+    byTrace(inSeveralTraces(spans, run, { ...LIMITS, max_trace_bytes: 50_000 }, new Set(), sizeOf)).map((trace) => trace.slice(1)),
+  ).toEqual([["s0"], ["s1"], ["s2", "s3"]]);
+});
