@@ -1,4 +1,7 @@
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
+import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Secret } from "../../src/config/values.ts";
@@ -102,6 +105,18 @@ describe("an answer", () => {
     expect(await send({ endpoint: ok.url })).toMatchObject({ kind: "misconfigured", status: 200 });
     expect(await send({ endpoint: bad.url })).toMatchObject({ kind: "refused", status: 400, message: expect.stringMatching(/^.{2048}$/) });
   });
+
+  it("that never ends is read to 4 MiB and left", async () => {
+    const endless = createHttpServer((_, response) => {
+      response.writeHead(400);
+      Readable.from(Array(80).fill("x".repeat(64 * 1024))).pipe(response, { end: false });
+    }).listen(0, "127.0.0.1");
+    onTestFinished(() => endless.closeAllConnections());
+    onTestFinished(() => void endless.close());
+    await once(endless, "listening");
+    const { port } = endless.address() as AddressInfo;
+    expect(await send({ endpoint: `http://127.0.0.1:${port}` })).toMatchObject({ kind: "refused", status: 400 });
+  });
 });
 
 describe("no answer", () => {
@@ -154,8 +169,8 @@ describe("no answer", () => {
   it("in HTTP is misconfigured, and names the port of gRPC", async () => {
     const server = createServer((socket) => socket.end("\u0000\u0000\u0012\u0004")).listen(0, "127.0.0.1");
     onTestFinished(() => void server.close());
-    await new Promise((resolve) => server.once("listening", resolve));
-    const { port } = server.address() as { port: number };
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
     expect(await send({ endpoint: `http://127.0.0.1:${port}` })).toMatchObject({
       kind: "misconfigured",
       reason: expect.stringContaining("4317"),

@@ -162,7 +162,8 @@ describe("the backend's words", () => {
   it("hold no secret, not even half of one at the cut or one put together by what is removed", () => {
     const at = (before: number) => outcome(400, `${"x".repeat(before)}${CANARY}`) as { message: string };
     expect(at(2_040).message).not.toContain("canary");
-    expect(at(65_530).message).not.toContain("canary");
+    const unseen = outcome(400, `${"\u0000".repeat(65_530)}${CANARY}`) as { message: string };
+    expect(unseen.message).not.toContain("canary");
     expect(outcome(400, "canary-\u200bsecret-\u00007d1f")).toMatchObject({ message: "[REDACTED]" });
     for (const status of [200, 301, 401, 429, 500]) {
       expect(JSON.stringify(outcome(status, `<p>${CANARY}`, { location: `https://a.example/${CANARY}` }))).not.toContain(CANARY);
