@@ -49,6 +49,10 @@ test("wfotel convert turns the published sample into the bytes that the source m
   expect(bundle).toEqual(source);
 });
 
+test("wfotel demo starts the installed daemon, which delivers every run", async () => {
+  expect((await wfotel("demo")).stdout).toContain("every run arrived");
+});
+
 test("a TypeScript program can import the ids with their types", async () => {
   const program = 'import { traceId } from "upstash-workflow-otel/ids";\nexport const id: string = traceId("wfr_x", 1736340463061);\n';
   writeFileSync(join(installed, "program.ts"), program);
