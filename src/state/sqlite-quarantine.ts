@@ -129,7 +129,13 @@ function requeueEntry(db: Database, row: EntryRow, now: Millis): boolean {
 /** Its identity had expired. */
 function rememberRun(db: Database, row: EntryRow): number {
   const run = insertRun(db, row.source, keyOf({ id: row.run_id, created: row.created }));
-  db.run("UPDATE runs SET phase = ?, parts = ?, ended = ? WHERE run = ?", phaseNumber("done"), row.destination === null ? 0 : 1 << row.part, row.last_end, run);
+  db.run(
+    "UPDATE runs SET phase = ?, parts = ?, ended = ? WHERE run = ?",
+    phaseNumber("done"),
+    row.destination === null ? 0 : 1 << row.part,
+    row.last_end,
+    run,
+  );
   return run;
 }
 

@@ -32,6 +32,11 @@ export async function openStore(path: string, options: StoreOptions = {}): Promi
   const { now = Date.now, log = () => undefined } = options;
   const beside = options.readOnly === true || options.guest === true;
   const db = beside ? openForReading(path, options.readOnly === true) : openForWork(path, now, log);
+  return createStore(db, now, log);
+}
+
+/** The store over an open database of the current schema. */
+export function createStore(db: Database, now: () => number, log: NonNullable<StoreOptions["log"]>): Store {
   return { ...sourceMethods(db, now), ...deliveryMethods(db, now, log), ...quarantineMethods(db), ...jobMethods(db), ...wholeMethods(db) };
 }
 
