@@ -31,11 +31,10 @@ export async function fetchRuns(
   const asked = new Set(keys.map(keyText));
   const runs = new Map<string, WorkflowRun>();
   const unreadable: UnreadableEntry[] = [];
-  const refused: Refused[] = [];
+  const unaskable = keys.filter((key) => !key.id.isWellFormed());
+  const refused = unaskable.map((key): Refused => ({ key, reason: "bad_request", message: "its id cannot be written in a URL" }));
   let serverTime: number | undefined;
   const queue = batches(keys.filter((key) => key.id.isWellFormed()));
-  for (const key of keys)
-    if (!key.id.isWellFormed()) refused.push({ key, reason: "bad_request", message: "its id cannot be written in a URL" });
 
   for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
     const pages = await fetchBatch(grouped, batch, settings, signal);

@@ -31,7 +31,7 @@ export function createGrouped(channel: Channel): AskGrouped {
     const other = 1 - known;
     const second = await ask(channel, { ...request, path: `${PATHS[other]}${query}` }, signal);
     if (second.kind === "refused" && second.reason === "not_found") return reply;
-    known = other;
+    if (second.kind === "ok") known = other;
     return second;
   };
 }

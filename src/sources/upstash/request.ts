@@ -110,9 +110,10 @@ function understand<Value>(channel: Channel, result: Exchange<Read<Value>>, path
   if (pause > 0) budget.pause(pause, at);
   if (body?.kind === "value") return { kind: "ok", value: body.value, serverTime };
   if (body?.kind === "too_large")
-    return { kind: "refused", reason: "too_large", status, message: `${base.host}: the answer is over the size limit` };
-  if (body?.kind === "unreadable")
+    return { kind: "refused", reason: "too_large", message: `${base.host}: the answer is over the size limit` };
+  if (body?.kind === "unreadable") {
     return { kind: "unavailable", reason: "unreadable", message: `${base.host} answered ${status}, but ${body.reason}` };
+  }
   const words = { host: base.host, path: path.replace(/\?.*$/s, ""), secrets: [token, channel.token.reveal()] };
   const refusal = refusalOf(status, result.text, words);
   return refusal.kind === "unavailable" && pause > 0 ? { ...refusal, retryAfterMs: pause } : refusal;

@@ -3,8 +3,8 @@ import { type Oddities, objectAt } from "./repair.ts";
 
 /** The wire's scalars that say one thing in several ways, each turned into the model's one way. */
 
-/** Where a number stands for a time in s or ms: 1e11 s is the year 5138, 1e11 ms is 1973. */
-const SECONDS_BELOW = 1e11;
+/** Where a number stands for a time in s or in ms: as seconds this is the last that OTLP can carry (2554), as ms it is August 1970. */
+const SECONDS_UP_TO = 18_446_744_073;
 
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -31,7 +31,7 @@ export function millis(value: number | Missing): Millis | undefined {
 /** A time that is written in seconds or in milliseconds. */
 export function millisOrSeconds(value: number | Missing): Millis | undefined {
   const time = value ?? 0;
-  return millis(time < SECONDS_BELOW ? time * 1_000 : time);
+  return millis(time <= SECONDS_UP_TO ? time * 1_000 : time);
 }
 
 /** A whole number, 0 included. */
@@ -76,7 +76,7 @@ export function headerLists(value: unknown, field: string, oddities: Oddities): 
 }
 
 /** Durations such as `120s`, `1h30m`, `168h0m0s`, `3d`; milliseconds, or undefined for anything else. */
-export function durationMs(text: string): number | undefined {
+function durationMs(text: string): number | undefined {
   if (!DURATION.test(text)) return undefined;
   let total = 0;
   for (const [, amount, unit] of text.matchAll(DURATION_PART)) total += Number(amount) * (DURATION_UNITS_MS[unit ?? ""] ?? 0);

@@ -110,6 +110,40 @@ test("however a run is mangled, what is decoded has the model's types and times 
   );
 });
 
+test("whatever number a time is, as a number or as text, it becomes a time that OTLP can carry or none", () => {
+  const number = fc.oneof(
+    fc.double(),
+    fc.maxSafeInteger(),
+    fc.integer({ min: 0, max: 2e14 }),
+    fc.constantFrom(5e10, 1e15, 1e18, -1e18, 0, 0.4),
+  );
+  fc.assert(
+    fc.property(number, fc.boolean(), (value, asText) => {
+      const time = asText ? String(value) : value;
+      const step = { createdAt: time, nextDeliveryTime: time, sleepUntil: time, waitTimeoutDeadline: time, invokedWorkflowCreatedAt: time };
+      const errors = [{ time }];
+      const run = wireRun({
+        workflowRunCompletedAt: time,
+        steps: [{ type: "sequential", steps: [{ ...step, waitEventId: "e", errors }] }],
+      });
+      const [decoded] = decodeRunsBody({ runs: [run] }).runs;
+      const one = decoded?.groups[0]?.steps[0];
+      const times = [
+        decoded?.completedAt,
+        one?.createdAt,
+        one?.nextDeliveryTime,
+        one?.sleepUntil,
+        one?.wait?.deadline,
+        one?.invoked?.createdAt,
+      ];
+      for (const found of [...times, one?.errors[0]?.time]) {
+        expect(found === undefined || (Number.isInteger(found) && found >= 1 && found <= 18_446_744_073_709)).toBe(true);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test("however an event is mangled, its siblings arrive", () => {
   const first = engineEvents[0];
   fc.assert(
