@@ -31,7 +31,7 @@ describe.each(Object.entries(VARIANTS))("with %s, for any run", (_, settings) =>
   const forAll = (check: (run: WorkflowRun, spans: readonly Span[]) => void) =>
     fc.assert(
       fc.property(arbitraryRun, (run) => check(run, map(run).spans)),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
 
   test("the run's span comes first and ids are valid and unique", () => {

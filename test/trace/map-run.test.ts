@@ -54,6 +54,7 @@ test("a call that was answered with an error is one, though its run succeeded", 
   expect(others[0]).toMatchObject({ status: { code: "error" }, attributes: { "error.type": "502", "http.response.status_code": 502 } });
   expect(root.status).toEqual({ code: "unset" });
   expect(oneStep(step("Call", "c", 500, { call: { responseStatus: 399 } })).status).toEqual({ code: "unset" });
+  expect(oneStep(step("Call", "c", 500, { call: { responseStatus: 400 } })).status).toEqual({ code: "error" });
 });
 
 test("a delivery whose state the log leaves out is what failed in a failed run, and nothing in another", () => {
@@ -127,6 +128,7 @@ test("names are cut to 128 characters, the attribute is whole; an empty one is t
 test("no secret of the log gets into a span", () => {
   const secret = "sk_live_51HxKQ2eZvKYlo2C0aBcDeFgH";
   const run = aRun(900, [group(step("Run", `pay with ${secret}`, 100)), next({ errors: [error(800, 500, `Bearer ${secret}`)] })], {
+    id: `order-${secret}`,
     state: "RUN_FAILED",
     url: `https://user:${secret}@shop.example.com/api/orders?token=${secret}`,
     labels: [secret],

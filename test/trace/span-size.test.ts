@@ -17,3 +17,17 @@ test.each(Object.entries(SITUATIONS))("an upper bound of the protobuf size, and 
   expect(bound).toBeGreaterThanOrEqual(encoded - envelope);
   expect(bound).toBeLessThan(encoded * 2);
 });
+
+test("it holds for spans of many attributes, events and links", () => {
+  const run = SITUATIONS["everything a run can carry"]!;
+  const [root] = mapRun(run, ownPlacement(run, settings), settings).spans;
+  const attributes = Object.fromEntries(
+    Array.from({ length: 500 }, (_, i) => [`k${i}`, [i, "ü".repeat(i), i % 2 === 0, ["a", "b"], 2 ** 53 - 1, -1.5][i % 6]!]),
+  );
+  const event = { name: "e", time: root!.start, attributes };
+  const link = { traceId: root!.traceId, spanId: root!.spanId, traceFlags: 3, traceState: "v=1", isRemote: true, attributes };
+  const full = { ...root!, attributes, events: [event, event], links: [link, link] };
+  const [chunk] = encodeRun({ resource: {}, spans: [full] }, "protobuf", 10_000_000);
+  expect(spanBytes(full)).toBeGreaterThanOrEqual(chunk!.bytes.length - 300);
+  expect(spanBytes(full)).toBeLessThan(chunk!.bytes.length * 2);
+});

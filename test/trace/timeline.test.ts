@@ -232,3 +232,16 @@ test("no time leaves what a span can hold", () => {
   expect([start, end]).toEqual([0, LATEST]);
   for (const one of steps) expect(one.start >= 0 && one.end <= LATEST).toBe(true);
 });
+
+test("how long a parallel sleep was to be is read from its own window, not from the gap behind it", () => {
+  const siblings = group(step("SleepFor", "nap", 1_002, { sleepFor: { value: 1_000, unit: "unknown" } }), step("Run", "b", 500));
+  const { steps } = timeline(aRun(2_000_000, [siblings, run("late", 1_900_000)]));
+  expect(steps.find((one) => one.step.name === "nap")?.sleep).toBe(1_000);
+});
+
+test("what was carried over bounds nothing, wherever it stands", () => {
+  expect(picture(aRun(9_000, [run("a", 90), group(wait(103)), run("old", -700)]))).toEqual([
+    "a: 2 … 90 inferred",
+    "wait: 100 … 9000 inferred",
+  ]);
+});
