@@ -45,6 +45,8 @@ export interface StoreStatus {
     readonly name: string;
     readonly state: SourceState;
     readonly watched: readonly WatchSummary[];
+    /** How many runs are open (not ended, as far as is known), by age: one entry for each of `OPEN_AGES_MS`. */
+    readonly openByAge: readonly number[];
     readonly counts: Readonly<Record<string, number>>;
   }[];
   readonly destinations: readonly (DestinationState & {
@@ -56,3 +58,6 @@ export interface StoreStatus {
   })[];
   readonly size: StoreSize;
 }
+
+/** Lower limits of the ages that open runs are counted by, in ms: under a minute, from a minute on, …, from a week on. */
+export const OPEN_AGES_MS = [0, 60_000, 600_000, 3_600_000, 86_400_000, 604_800_000] as const;

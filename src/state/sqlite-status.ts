@@ -1,9 +1,9 @@
 import type { Millis, RunKey } from "../model/run.ts";
 import { combineParts } from "./outcome.ts";
-import type { RunOutcomes, StoreSize, StoreStatus } from "./report.ts";
+import { OPEN_AGES_MS, type RunOutcomes, type StoreSize, type StoreStatus } from "./report.ts";
 import type { Database } from "./sqlite-database.ts";
 import { allDestinations, type DestinationRow, destinationState } from "./sqlite-destinations.ts";
-import { findRun, phaseName, watched } from "./sqlite-runs.ts";
+import { findRun, phaseName, phaseNumber, watched } from "./sqlite-runs.ts";
 import { allSources, findSource, readCounts } from "./sqlite-sources.ts";
 
 /** What the user is told: sizes, queues, counters, and what became of a run. */
@@ -18,11 +18,25 @@ export function size(db: Database): StoreSize {
   };
 }
 
-export function status(db: Database): StoreStatus {
-  const sources = allSources(db).flatMap(({ source, name, state }) =>
-    state === undefined ? [] : [{ name, state, watched: watched(db, name), counts: readCounts(db, `source ${source}`) }],
-  );
+export function status(db: Database, now: Millis): StoreStatus {
+  const sources = allSources(db).flatMap(({ source, name, state }) => {
+    if (state === undefined) return [];
+    const counts = readCounts(db, `source ${source}`);
+    return [{ name, state, watched: watched(db, name), openByAge: openByAge(db, source, now), counts }];
+  });
   return { sources, destinations: allDestinations(db).map((row) => destinationStatus(db, row)), size: size(db) };
+}
+
+function openByAge(db: Database, source: number, now: Millis): number[] {
+  const rows = db.all<{ age: number; count: number }>(
+    `SELECT (SELECT max(value) FROM json_each(?2) WHERE value <= max(0, ?3 - created)) AS age, count(*) AS count
+     FROM watches JOIN runs USING (run) WHERE watches.source = ?1 AND phase = ?4 GROUP BY age`,
+    source,
+    JSON.stringify(OPEN_AGES_MS),
+    now,
+    phaseNumber("open"),
+  );
+  return OPEN_AGES_MS.map((age) => rows.find((row) => row.age === age)?.count ?? 0);
 }
 
 function destinationStatus(db: Database, row: DestinationRow): StoreStatus["destinations"][number] {

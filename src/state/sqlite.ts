@@ -94,7 +94,7 @@ function jobMethods(db: Database) {
 function wholeMethods(db: Database) {
   return {
     maintain: (input) => maintain(db, input),
-    status: async () => db.read(() => status(db)),
+    status: async (now) => db.read(() => status(db, now)),
     size: async () => db.read(() => size(db)),
     close: async () => db.close(),
   } satisfies Partial<Store>;

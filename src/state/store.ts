@@ -286,7 +286,7 @@ export interface MaintenanceInput {
   readonly forgetBefore: Readonly<Record<string, Millis>>;
 }
 
-export type JobKind = "requeue" | "verify" | "backfill";
+export type JobKind = "requeue" | "drop" | "verify" | "backfill";
 
 export interface Job {
   readonly id: number;

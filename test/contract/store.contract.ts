@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { QUARANTINE_MAX_AGE_MS, type SourceState, type Store, type Watch } from "../../src/state/store.ts";
+import { QUARANTINE_MAX_AGE_MS, type RunChange, type SourceState, type Store, type Watch } from "../../src/state/store.ts";
 import { chunkOf, delivered, done, key, part, queue, refused, START, textOf } from "../support/store-samples.ts";
 
 const DAY_MS = 86_400_000;
@@ -37,7 +37,18 @@ export function storeContract(
       await store.commit({ source: "eu", state, runs: [] });
       await store.commit({ source: "eu", runs: [], counts: { "excluded.dropped": 2 } });
       await store.commit({ source: "eu", runs: [], counts: { "excluded.dropped": 3, gone: 1 } });
-      expect((await store.status(0)).sources).toEqual([{ name: "eu", state, watched: [], counts: { "excluded.dropped": 5, gone: 1 } }]);
+      expect((await store.status(0)).sources).toEqual([
+        { name: "eu", state, watched: [], openByAge: [0, 0, 0, 0, 0, 0], counts: { "excluded.dropped": 5, gone: 1 } },
+      ]);
+    });
+
+    test("open runs are counted by age, whatever their clock says; waiting ones are not open", async () => {
+      const open = (id: string, createdAt: number): RunChange => ({ key: { id, createdAt }, phase: "open", watch: watch(1) });
+      const now = START + 7 * DAY_MS;
+      const ages = [-5_000, 59_999, 60_000, 3_600_000, 3_700_000, 7 * DAY_MS];
+      await store.commit({ source: "eu", state, runs: ages.map((age, i) => open(`r${i}`, now - age)) });
+      await commit({ ...open("waits", now), phase: "waiting" });
+      expect((await store.status(now)).sources[0]?.openByAge).toEqual([2, 1, 0, 2, 0, 1]);
     });
 
     test("runs are told apart by source, id and creation time", async () => {

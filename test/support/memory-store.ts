@@ -1,7 +1,7 @@
 import type { Encoding } from "../../src/destinations/destination.ts";
 import type { RunKey } from "../../src/model/run.ts";
 import { combineParts, excludedOutcome, mergeOutcome, REFETCH, settledCounts } from "../../src/state/outcome.ts";
-import type { QuarantineEntry } from "../../src/state/report.ts";
+import { OPEN_AGES_MS, type QuarantineEntry } from "../../src/state/report.ts";
 import {
   type CollectedPart,
   type DestinationState,
@@ -400,7 +400,7 @@ function otherMethods(memory: Memory) {
   };
   return {
     maintain: async (input) => maintain(memory, input),
-    async status() {
+    async status(now) {
       const sources = await Promise.all(
         [...memory.sources].flatMap(([name, state]) =>
           state === undefined
@@ -408,7 +408,13 @@ function otherMethods(memory: Memory) {
             : [
                 runMethods(memory)
                   .watched(name)
-                  .then((watched) => ({ name, state, watched, counts: { ...memory.counts.get(`source ${name}`) } })),
+                  .then((watched) => ({
+                    name,
+                    state,
+                    watched,
+                    openByAge: openByAge(memory, name, now),
+                    counts: { ...memory.counts.get(`source ${name}`) },
+                  })),
               ],
         ),
       );
@@ -426,6 +432,12 @@ function otherMethods(memory: Memory) {
     size: async () => size(),
     close: async () => {},
   } satisfies Partial<Store>;
+}
+
+function openByAge(memory: Memory, source: string, now: number): number[] {
+  const open = [...memory.runs.values()].filter((run) => run.source === source && run.phase === "open" && run.watch !== undefined);
+  const ages = open.map((run) => OPEN_AGES_MS.findLast((age) => age <= Math.max(0, now - run.key.createdAt)));
+  return OPEN_AGES_MS.map((age) => ages.filter((one) => one === age).length);
 }
 
 function destinationStatus(memory: Memory, destination: Destination) {
