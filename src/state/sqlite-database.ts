@@ -24,9 +24,12 @@ export interface Database {
 /** How long a statement waits for another process's write, in ms. Other processes write only job rows and drops: short. */
 const BUSY_TIMEOUT_MS = 2_000;
 
-/** @throws StoreError where the file cannot be opened */
-export function openDatabase(path: string, readOnly: boolean): Database {
-  const database = guarded(() => new DatabaseSync(path, { readOnly, timeout: BUSY_TIMEOUT_MS }));
+/**
+ * @param defensive false only for reading a damaged file: SQLite may then be told to go on past what is wrong with it
+ * @throws StoreError where the file cannot be opened
+ */
+export function openDatabase(path: string, readOnly: boolean, defensive = true): Database {
+  const database = guarded(() => new DatabaseSync(path, { readOnly, defensive, timeout: BUSY_TIMEOUT_MS }));
   const statements = new Map<string, StatementSync>();
   const prepare = (sql: string): StatementSync => {
     const known = statements.get(sql);

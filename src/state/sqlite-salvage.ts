@@ -2,7 +2,7 @@ import type { SQLInputValue } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { idHash } from "./run-id.ts";
 import { type Database, openDatabase } from "./sqlite-database.ts";
-import { fetchPartAgain } from "./sqlite-refetch.ts";
+import { fetchPartAgain, fetchRunAgain } from "./sqlite-refetch.ts";
 import { phaseNumber } from "./sqlite-runs.ts";
 import { type SourceState, StoreError } from "./store.ts";
 
@@ -58,7 +58,10 @@ export function salvage(path: string, fresh: Database, now: number): Salvaged {
 
 function openOld(path: string): Database | undefined {
   try {
-    return openDatabase(path, true);
+    const old = openDatabase(path, true, false);
+    // lets SQLite read a file that is shorter than its header says
+    old.script("PRAGMA writable_schema = ON");
+    return old;
   } catch {
     return undefined;
   }
@@ -160,6 +163,7 @@ interface Doubtful {
 }
 
 function repairRuns(fresh: Database, lost: ReadonlySet<string>, now: number): void {
+  fresh.run("DELETE FROM runs WHERE source NOT IN (SELECT source FROM sources)");
   for (const table of ["outcomes", "watches", "deliveries", "payloads"])
     fresh.run(`DELETE FROM ${table} WHERE run NOT IN (SELECT run FROM runs)`);
   const withoutBytes = fresh.all<Doubtful>(
@@ -167,12 +171,24 @@ function repairRuns(fresh: Database, lost: ReadonlySet<string>, now: number): vo
   );
   fresh.run("DELETE FROM deliveries WHERE payload NOT IN (SELECT payload FROM payloads)");
   for (const { source, run, part, destination } of withoutBytes) fetchPartAgain(fresh, source, run, part, destination, now);
-  if (lost.has("deliveries") || lost.has("outcomes") || lost.has("destinations")) {
+  if (lost.has("deliveries") || lost.has("outcomes")) {
     for (const { source, run, destination } of unaccounted(fresh)) fetchPartAgain(fresh, source, run, 0, destination, now);
   }
+  if (lost.has("destinations")) forgetDestinations(fresh, now);
+  fresh.run("DELETE FROM payloads WHERE payload NOT IN (SELECT payload FROM deliveries)");
+  fresh.run("DELETE FROM chunks WHERE payload NOT IN (SELECT payload FROM payloads)");
   if (!lost.has("watches")) return;
   const unwatched = "FROM runs WHERE phase <= 2 AND run NOT IN (SELECT run FROM watches)";
   fresh.run(`INSERT INTO watches (run, source, due, reason, polls) SELECT run, source, ?, 'refetch', 0 ${unwatched}`, now);
+}
+
+/** A destination whose name is lost must not hand its outcomes to the next that gets its number: every run is fetched for it again. */
+function forgetDestinations(fresh: Database, now: number): void {
+  for (const table of ["outcomes", "deliveries"])
+    fresh.run(`DELETE FROM ${table} WHERE destination NOT IN (SELECT destination FROM destinations)`);
+  for (const { source, run } of fresh.all<{ source: number; run: number }>("SELECT source, run FROM runs WHERE parts <> 0")) {
+    fetchRunAgain(fresh, source, run, now);
+  }
 }
 
 /** Collected, and neither queued nor settled for a destination of today: its row may be among the lost ones. */
