@@ -5,18 +5,20 @@ import { VERSION } from "./version.ts";
 
 /** argv → one command → exit code. Results go to stdout, everything else to stderr. */
 async function main(argv: readonly string[], io: CommandIo): Promise<number> {
-  const [name, ...rest] = argv;
-  if (name === "--version" || name === "-v" || rest.includes("--version")) {
+  const { name, rest } = splitCommand(argv);
+  const options = rest.slice(0, rest.includes("--") ? rest.indexOf("--") : undefined);
+  if (options.includes("--version") || options.includes("-v")) {
     io.stdout.write(`${VERSION}\n`);
     return EXIT.done;
   }
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    (name === undefined ? io.stderr : io.stdout).write(overview());
-    return name === undefined ? EXIT.usage : EXIT.done;
+  const wantsHelp = options.includes("--help") || options.includes("-h");
+  if (name === undefined) {
+    (wantsHelp ? io.stdout : io.stderr).write(overview());
+    return wantsHelp ? EXIT.done : EXIT.usage;
   }
-  const command = COMMANDS[name];
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw new CommandError(`there is no command ${JSON.stringify(name)}; wfotel --help lists them`);
-  if (rest.includes("--help") || rest.includes("-h")) {
+  if (wantsHelp) {
     io.stdout.write(`${command.summary}\n\n${command.usage.trim()}\n\n${COMMON_OPTIONS}`);
     return EXIT.done;
   }
@@ -24,6 +26,16 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   return run(rest, io);
 }
 
+const TAKES_VALUE: ReadonlySet<string> = new Set(["--config", "--state", "--log-level"]);
+
+/** The command's name and everything else; the common options may stand before the name too. `help X` is `X --help`. */
+function splitCommand(argv: readonly string[]): { name: string | undefined; rest: readonly string[] } {
+  let at = 0;
+  while (argv[at]?.startsWith("-")) at += TAKES_VALUE.has(argv[at] ?? "") ? 2 : 1;
+  const name = argv[at];
+  const rest = argv.toSpliced(at, 1);
+  return name === "help" ? { name: rest[0], rest: [...rest.slice(1), "--help"] } : { name, rest };
+}
 const COMMON_OPTIONS = `Everywhere:
   --config FILE      configuration (else WFOTEL_CONFIG, else environment variables alone)
   --state FILE       state file (else WFOTEL_STATE, else state.path)

@@ -34,7 +34,9 @@ function parse<T extends ParseArgsOptionsConfig>(argv: readonly string[], option
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new CommandError(error instanceof Error ? error.message : String(error));
+    // What Node adds is about positionals that start with a dash.
+    const [message = ""] = (error instanceof Error ? error.message : String(error)).split(". To specify a positional");
+    throw new CommandError(`${message}; see --help`);
   }
 }
 

@@ -98,9 +98,12 @@ async function takeLock(path: string, signal: AbortSignal, wait: boolean, log: L
   if (free !== undefined) return free;
   if (!wait) throw new CommandError(`another process works on ${path}: stop it first, or use another --state`, EXIT.incomplete);
   log.warn({ state: path }, "another process works on this state: waiting until it is stopped");
-  const lock = await acquireWorkerLock(`${path}.lock`, signal);
-  if (lock === undefined) throw new CommandError("stopped while waiting for the state", EXIT.done);
-  return lock;
+  try {
+    return await acquireWorkerLock(`${path}.lock`, signal);
+  } catch (error) {
+    if (signal.aborted) throw new CommandError("stopped while waiting for the state", EXIT.done);
+    throw error;
+  }
 }
 
 function roomIn(store: Store, maxSize: number): () => Promise<boolean> {

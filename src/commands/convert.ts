@@ -47,14 +47,14 @@ async function readSource(name: string, io: CommandIo): Promise<string> {
 /** The runs that have ended and that no rule drops, each once, in the input's order. */
 function mapAll(input: Input, settings: MappingSettings, io: CommandIo): MappedRun[] {
   const note = (run: WorkflowRun, why: string) => void io.stderr.write(`skipped ${JSON.stringify(run.id)}: ${why}\n`);
-  const wanted = distinctRuns(input.runs).filter((run) => {
+  const kept: WorkflowRun[] = [];
+  for (const run of distinctRuns(input.runs)) {
     if (nameRun(run, settings).dropped) note(run, "dropped by a rule");
-    else if (!isTerminal(run)) note(run, "in progress");
-    else return true;
-    return false;
-  });
-  const placementOf = placeAll(wanted, settings);
-  return wanted.map((run) => mapRun(run, placementOf(run), settings));
+    else kept.push(run);
+  }
+  for (const run of kept) if (!isTerminal(run)) note(run, "in progress");
+  const placementOf = placeAll(kept, settings); // one in progress will lie where its children look for it
+  return kept.filter(isTerminal).map((run) => mapRun(run, placementOf(run), settings));
 }
 
 function render(traces: readonly MappedRun[], format: Format, io: CommandIo): string | Uint8Array {

@@ -6,7 +6,7 @@ import type { Placement } from "./span.ts";
 /**
  * Places runs that are all there is: an invoked run nests in its ancestor's trace where that is among
  * them, else it is a trace of its own with a link.
- * @param candidates runs that will be mapped; others are no ancestors
+ * @param candidates runs that have a trace, or will have one when they end; others are no ancestors
  */
 export function placeAll(candidates: readonly WorkflowRun[], settings: MappingSettings): (run: WorkflowRun) => Placement {
   const byKey = new Map(candidates.map((run) => [keyOf(run), run]));
