@@ -101,9 +101,9 @@ END;
 /** "wfot": tells our files from anybody else's. */
 export const APPLICATION_ID = 0x77666f74;
 
-export const SCHEMA_VERSION = STEPS.length;
+const SCHEMA_VERSION = STEPS.length;
 
-export function schemaVersion(db: Database): number {
+function schemaVersion(db: Database): number {
   return db.get<{ user_version: number }>("PRAGMA user_version")?.user_version ?? 0;
 }
 

@@ -266,15 +266,18 @@ test("an index that does not match its table is made anew when that shows", asyn
 });
 
 test("a deleted -wal takes the last transactions with it, each as a whole", async () => {
+  await fill(2);
   const worker = await open();
-  await worker.syncDestinations(["a"], 1);
-  await worker.commit({ source: "eu", state: { epoch: 1, watermark: 1 }, runs: [done("r", ["a"])] });
+  await worker.commit({ source: "eu", state: { epoch: 1, watermark: 999 }, runs: [done("r", ["a"])] });
+  // as a kill -9 leaves it, without its -wal
   const copy = join(folder, "copy.db");
   copyFileSync(path, copy);
   path = copy;
   const store = await open();
-  const watermark = (await store.readSource("eu"))?.watermark;
-  expect((await store.findRuns("eu", [key("r")]))[0] === undefined).toBe(watermark === undefined);
+  expect((await store.readSource("eu"))?.watermark).toBe(START);
+  expect(await store.findRuns("eu", [key("r")])).toEqual([undefined]);
+  await expectNothingLost(store, 2);
+  expect(events).toEqual([]);
 });
 
 test("a rebuild that was interrupted between its renames is finished at the next start", async () => {
