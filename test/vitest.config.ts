@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/e2e/**", "test/backends/**"],
+    setupFiles: ["test/support/property-seed.ts"],
     testTimeout: 30_000,
     coverage: {
       provider: "v8",
