@@ -21,9 +21,20 @@ export interface SourceContext {
   readonly hasRoom: () => Promise<boolean>;
   /** Called when something new was queued. */
   readonly onQueued: () => void;
+  /** Told of each cycle of the daemon when it is over. */
+  readonly onCycle?: (cycle: Cycle) => void;
   readonly clock: Clock;
   readonly server: ServerClock;
   readonly log: Logger;
+}
+
+/** What a cycle of reading came to, for health and status. */
+export interface Cycle {
+  /** On the monotonic clock. */
+  readonly startedAt: number;
+  readonly collected: number;
+  /** Why it stopped short, if it did. */
+  readonly troubles: readonly { readonly kind: "unavailable" | "refused" | "storage" | "aborted"; readonly message: string }[];
 }
 
 /** What collecting has to know of a destination. */

@@ -30,6 +30,7 @@ export function createSourceLoop(context: SourceContext): SourceLoop {
         const startedAt = context.clock.monotonic();
         const report = await pollCycle(reader, memory, false, signal);
         logCycle(context, report);
+        context.onCycle?.({ ...report, startedAt });
         const interval = nextInterval(reader, report, pace);
         wake = new AbortController();
         const left = interval - (context.clock.monotonic() - startedAt);
