@@ -22,7 +22,7 @@ export function mergeOutcome(before: string | undefined, settled: string, remain
 /** Least settled first. */
 const ORDER: readonly string[] = ["queued", REFETCH, "quarantined", "partial", "delivered"];
 
-/** The outcome of a run, of its parts': the least settled; a quarantined part beside a delivered one is `partial`. */
+/** The outcome of a run, of its parts' in their order: the least settled (of exclusions the first); a quarantined part beside a delivered one is `partial`. */
 export function combineParts(parts: readonly string[]): string {
   const first = ORDER.find((outcome) => parts.includes(outcome)) ?? parts[0] ?? "queued";
   return first === "quarantined" && (parts.includes("delivered") || parts.includes("partial")) ? "partial" : first;

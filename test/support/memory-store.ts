@@ -168,7 +168,8 @@ function summarize(runs: readonly (Run & { watch: Watch })[]) {
 
 function outcomesOf(memory: Memory, run: Run): Record<string, string> {
   const queued = memory.deliveries.filter((delivery) => delivery.run === run);
-  const settled = [...run.outcomes].map(([key, outcome]) => ({ destination: key.slice(key.indexOf(" ") + 1), outcome }));
+  const byPart = [...run.outcomes].sort(([a], [b]) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+  const settled = byPart.map(([key, outcome]) => ({ destination: key.slice(key.indexOf(" ") + 1), outcome }));
   const all = [...settled, ...queued.map(({ destination }) => ({ destination, outcome: "queued" }))];
   const names = new Set(all.map(({ destination }) => destination));
   return Object.fromEntries(
