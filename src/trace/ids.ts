@@ -54,9 +54,9 @@ export function continuationRootSpanId(runId: string, createdAt: number, k: numb
   return id(8, ["run", runId, createdAt, k]);
 }
 
-/** For an OpenTelemetry link (or parent): the run's span in the run's own trace. Flags: sampled, random. */
-export function runSpanContext(runId: string, createdAt: number): { traceId: string; spanId: string; traceFlags: number } {
-  return { traceId: traceId(runId, createdAt), spanId: runSpanId(runId, createdAt), traceFlags: 3 };
+/** For an OpenTelemetry link (or parent): the run's span in the run's own trace, made by another process. Flags: sampled, random. */
+export function runSpanContext(runId: string, createdAt: number): { traceId: string; spanId: string; traceFlags: number; isRemote: true } {
+  return { traceId: traceId(runId, createdAt), spanId: runSpanId(runId, createdAt), traceFlags: 3, isRemote: true };
 }
 
 /** All zeros is no valid id: hashed again with a trailing 1. */

@@ -173,5 +173,5 @@ function pointEvents(mapping: Mapping, { step, role, start }: StepTime): SpanEve
 function resumedLinks({ resumedFrom }: RunFacts): SpanLink[] {
   if (resumedFrom === undefined) return [];
   const { traceId: other, id, createdAt } = resumedFrom;
-  return [{ ...runSpanContext(id, createdAt), ...(other !== undefined && { traceId: other }), isRemote: true, attributes: {} }];
+  return [{ ...runSpanContext(id, createdAt), ...(other !== undefined && { traceId: other }), attributes: {} }];
 }

@@ -20,6 +20,7 @@ test("the context to link to is the run's span in the run's own trace, sampled a
     traceId: ids.traceId("wfr_x", 1736340463061),
     spanId: ids.runSpanId("wfr_x", 1736340463061),
     traceFlags: 3,
+    isRemote: true,
   });
 });
 

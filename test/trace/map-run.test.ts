@@ -105,7 +105,7 @@ test("a run that is known to resume another names it and links to it", () => {
   const resumedFrom = { id: "wfr_before", createdAt: T0 - 10_000 };
   const { root } = map(aRun(900, []), settingsWith(), { resumedFrom });
   expect(root.attributes["upstash.workflow.run.resumed_from.id"]).toBe("wfr_before");
-  expect(root.links).toEqual([{ ...runSpanContext("wfr_before", T0 - 10_000), isRemote: true, attributes: {} }]);
+  expect(root.links).toEqual([{ ...runSpanContext("wfr_before", T0 - 10_000), attributes: {} }]);
   const elsewhere = map(aRun(900, []), settingsWith(), { resumedFrom: { ...resumedFrom, traceId: "1".repeat(32) } });
   expect(elsewhere.root.links[0]?.traceId).toBe("1".repeat(32));
 });
