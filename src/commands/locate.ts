@@ -1,47 +1,55 @@
 import { existsSync } from "node:fs";
 import type { Config } from "../config/schema.ts";
-import { keyOf, type RunKey, type WorkflowRun } from "../model/run.ts";
+import { keyOf, type WorkflowRun } from "../model/run.ts";
 import { serverClock, systemClock } from "../pipeline/clock.ts";
 import { decodePlacement, resolvePlacements } from "../pipeline/place.ts";
 import type { Reply, RunPage, RunSource } from "../sources/source.ts";
 import { openStore } from "../state/sqlite.ts";
-import type { RunRecord, Store } from "../state/store.ts";
+import { type RunRecord, type Store, StoreError } from "../state/store.ts";
 import type { MappingSettings } from "../trace/config.ts";
 import { linkedPlacement } from "../trace/placement.ts";
 import type { Placement } from "../trace/span.ts";
-import { CommandError, EXIT } from "./io.ts";
+import { CommandError, type CommandIo, EXIT } from "./io.ts";
 import { buildSource } from "./wire.ts";
 
 /** Finds one run and where it lies: for the commands that only look. */
 
-/** `RUN_ID[@CREATED_AT]`: the id may hold `@` itself, so only a time at the end is one. */
 export interface Wanted {
   readonly id: string;
   readonly createdAt?: number;
 }
 
-export function parseWanted(text: string): Wanted {
+/**
+ * What `RUN_ID[@CREATED_AT]` may mean, most likely first: an id may hold `@` itself, so only a time at the end
+ * is one, and even that may belong to the id.
+ */
+export function readWanted(text: string): readonly [Wanted, ...Wanted[]] {
   const match = /^(.+)@(\d{10,16})$/s.exec(text);
-  if (match?.[1] === undefined) return { id: text };
-  return { id: match[1], createdAt: Number(match[2]) };
+  if (match?.[1] === undefined) return [{ id: text }];
+  return [{ id: match[1], createdAt: Number(match[2]) }, { id: text }];
 }
 
-/** The state if there is one, for reading. */
-export async function readState(config: Config): Promise<Store | undefined> {
-  return existsSync(config.state.path) ? openStore(config.state.path, { readOnly: true }) : undefined;
+/** The state if there is one, for reading. One that cannot be read is named on stderr: these commands do without. */
+export async function readState(config: Config, io: CommandIo): Promise<Store | undefined> {
+  const { path } = config.state;
+  if (!existsSync(path)) return undefined;
+  try {
+    return await openStore(path, { readOnly: true });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    io.stderr.write(`the state ${path} cannot be read (${error.message}): asking the API alone\n`);
+    return undefined;
+  }
 }
 
 /** What the state knows of where the run lies; undefined where it has decided nothing yet. */
-export async function placedInState(
-  store: Store,
-  wanted: Wanted,
-  settings: MappingSettings,
-): Promise<{ key: RunKey; placement: Placement } | undefined> {
-  const records = await store.findRunsById(wanted.id);
-  for (const record of records) {
-    if (wanted.createdAt !== undefined && record.key.createdAt !== wanted.createdAt) continue;
-    const resolution = record.placement === undefined ? undefined : decodePlacement(record.key, record.placement, settings);
-    if (resolution?.kind === "placed") return { key: record.key, placement: resolution.placement };
+export async function placedInState(store: Store, readings: readonly Wanted[], settings: MappingSettings): Promise<Placement | undefined> {
+  for (const { id, createdAt } of readings) {
+    for (const { key, placement } of await store.findRunsById(id)) {
+      if (placement === undefined || (createdAt !== undefined && key.createdAt !== createdAt)) continue;
+      const resolution = decodePlacement(key, placement, settings);
+      if (resolution.kind === "placed") return resolution.placement;
+    }
   }
   return undefined;
 }
@@ -52,25 +60,32 @@ export interface Found {
 }
 
 /**
- * Asks one source after the other.
+ * Asks one source after the other for each of the readings.
  * @throws CommandError exit 1 where none had it and one could not be asked, exit 4 where there is no such run
  */
-export async function findRun(config: Config, wanted: Wanted, signal: AbortSignal): Promise<Found> {
-  const troubles: string[] = [];
-  for (const one of config.sources) {
-    const source = buildSource(one, config.traces);
-    const reply = await ask(source, wanted, signal);
-    if (reply.kind === "ok") {
-      const run = reply.value.runs.find((candidate) => candidate.id === wanted.id);
-      if (run !== undefined) return { run, source };
-      for (const entry of reply.value.unreadable) troubles.push(`source ${one.name}: the run cannot be read: ${entry.reason}`);
-    } else {
-      troubles.push(`source ${one.name}: ${reply.kind === "aborted" ? "stopped" : reply.message}`);
+export async function findRun(config: Config, readings: readonly Wanted[], signal: AbortSignal): Promise<Found> {
+  const troubles = new Set<string>();
+  for (const wanted of readings) {
+    for (const one of config.sources) {
+      const source = buildSource(one, config.traces);
+      const reply = await ask(source, wanted, signal);
+      if (reply.kind === "ok") {
+        const run = reply.value.runs.find((candidate) => candidate.id === wanted.id);
+        if (run !== undefined) return { run, source };
+        for (const entry of reply.value.unreadable) troubles.add(`source ${one.name}: the run cannot be read: ${entry.reason}`);
+      } else {
+        troubles.add(`source ${one.name}: ${reply.kind === "aborted" ? "stopped" : reply.message}`);
+      }
+      await source.close();
     }
-    await source.close();
   }
-  if (troubles.length > 0) throw new CommandError(troubles.join("\n"), EXIT.incomplete);
-  throw new CommandError(`no source shows a run ${JSON.stringify(wanted.id)}`, EXIT.notFound);
+  if (troubles.size > 0) throw new CommandError([...troubles].join("\n"), EXIT.incomplete);
+  throw new CommandError(`no source shows a run ${describe(readings[0])}`, EXIT.notFound);
+}
+
+function describe(wanted: Wanted | undefined): string {
+  const created = wanted?.createdAt === undefined ? "" : ` created at ${wanted.createdAt}`;
+  return `${JSON.stringify(wanted?.id)}${created}`;
 }
 
 function ask(source: RunSource, wanted: Wanted, signal: AbortSignal): Promise<Reply<Pick<RunPage, "runs" | "unreadable">>> {

@@ -4,7 +4,7 @@ import { mapRun } from "../trace/map-run.ts";
 import { waterfall } from "../trace/waterfall.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
 import { type CommandIo, EXIT } from "./io.ts";
-import { findRun, parseWanted, placeFound, readState } from "./locate.ts";
+import { findRun, placeFound, readState, readWanted } from "./locate.ts";
 import { traceLinks } from "./trace-url.ts";
 import { mappingSettings, terminal } from "./wire.ts";
 
@@ -13,8 +13,8 @@ export async function show(argv: readonly string[], io: CommandIo): Promise<numb
   const { values, positionals } = parseCommand(argv, { json: { type: "boolean" } }, { min: 1, max: 1 });
   const { config, serviceName } = commandConfig(values, io, { source: true, destination: false });
   const settings = mappingSettings(config, serviceName);
-  const found = await findRun(config, parseWanted(positionals[0] ?? ""), io.signal);
-  const state = await readState(config);
+  const found = await findRun(config, readWanted(positionals[0] ?? ""), io.signal);
+  const state = await readState(config, io);
   try {
     const placement = await placeFound(found, state, settings, io.signal);
     if (!isTerminal(found.run)) io.stderr.write("the run is in progress: what follows is what the log shows so far\n");

@@ -2,14 +2,14 @@ import type { Config } from "../config/schema.ts";
 import { traceId } from "../trace/ids.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
-import { findRun, parseWanted, placedInState, placeFound, readState, type Wanted } from "./locate.ts";
+import { findRun, placedInState, placeFound, readState, readWanted, type Wanted } from "./locate.ts";
 import { traceLinks } from "./trace-url.ts";
 import { mappingSettings } from "./wire.ts";
 
 /** `wfotel trace-id`: the trace a run lies in, by the state, then by the API; offline, its own. */
 export async function traceIdCommand(argv: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseCommand(argv, { url: { type: "boolean" }, offline: { type: "boolean" } }, { min: 1, max: 1 });
-  const wanted = parseWanted(positionals[0] ?? "");
+  const wanted = readWanted(positionals[0] ?? "");
   const { config, serviceName } = commandConfig(values, io, { source: false, destination: false });
   const print = (id: string, from: string) => {
     io.stdout.write(`${id}\n`);
@@ -20,12 +20,12 @@ export async function traceIdCommand(argv: readonly string[], io: CommandIo): Pr
     if (links.length === 0) io.stderr.write("no destination has a trace_url\n");
     return EXIT.done;
   };
-  if (values.offline) return print(ownTraceId(wanted), "computed: the run's own trace; an invoked or joined run may lie in another");
+  if (values.offline) return print(ownTraceId(wanted[0]), "computed: the run's own trace; an invoked or joined run may lie in another");
   const settings = mappingSettings(config, serviceName);
-  const state = await readState(config);
+  const state = await readState(config, io);
   try {
     const stored = state && (await placedInState(state, wanted, settings));
-    if (stored !== undefined) return print(stored.placement.traceId, "from the state");
+    if (stored !== undefined) return print(stored.traceId, "from the state");
     const found = await findRun(withSource(values, io), wanted, io.signal);
     const placement = await placeFound(found, state, settings, io.signal).finally(() => found.source.close());
     return print(placement.traceId, "from the API");
