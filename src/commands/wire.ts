@@ -81,5 +81,5 @@ export function deliverContext(
   parts: { readonly store: Store; readonly log: Logger; readonly server: ServerClock },
 ): DeliverContext {
   const age = config.type === "otlp-http" ? { maxSpanAge: config.max_span_age, tooOld: config.too_old } : { tooOld: "send" as const };
-  return { ...parts, destination, wake, clock: systemClock, now: parts.server.now, traceUrl: config.trace_url, ...age };
+  return { ...parts, destination, wake, clock: systemClock, now: parts.server.now, ...age };
 }

@@ -3,6 +3,7 @@ import type { Millis } from "../model/run.ts";
 import { joinChunks, splitChunk } from "../otlp/encode.ts";
 import { spanEnd } from "../otlp/span-end.ts";
 import type { QueuedDelivery, StoredChunk } from "../state/store.ts";
+import { spansOf } from "./batch.ts";
 
 /** What a destination that takes spans only up to an age gets of a run. Times are never shifted. */
 export type Aged = { readonly kind: "send"; readonly item: QueuedDelivery; readonly skippedSpans: number } | { readonly kind: "exclude" };
@@ -12,7 +13,7 @@ export function ageLimit(item: QueuedDelivery, cutoff: Millis, tooOld: "send" | 
   if (tooOld === "send" || item.firstEnd >= cutoff) return { kind: "send", item, skippedSpans: 0 };
   if (tooOld === "skip_run" || item.lastEnd < cutoff) return { kind: "exclude" };
   const chunks = item.chunks.flatMap((chunk) => youngSpans(chunk, cutoff, encoding));
-  const spans = chunks.reduce((sum, chunk) => sum + chunk.spans, 0);
+  const spans = spansOf(chunks);
   if (spans === 0) return { kind: "exclude" };
   return { kind: "send", item: { ...item, chunks, spans }, skippedSpans: item.spans - spans };
 }

@@ -1,10 +1,10 @@
 import type { Outcome } from "../destinations/destination.ts";
-import { type QueuedDelivery, type Settlement, StoreError } from "../state/store.ts";
-import { ageLimit } from "./age.ts";
-import { backoff } from "./backoff.ts";
-import { type Batch, createBatch, pack } from "./batch.ts";
+import { StoreError } from "../state/store.ts";
 import { createDeliveryState, type DeliverContext, type DeliveryState, putBack } from "./delivery-state.ts";
-import { attempt, settleHeld } from "./outcome.ts";
+import { attempt, takeApart } from "./outcome.ts";
+import { pauseBusy, resume, retryDelay, showPause } from "./pause.ts";
+import { type Loaded, loadBatch, nextBatch } from "./queue.ts";
+import { decideHeld } from "./refusals.ts";
 
 /**
  * Delivers one destination's queue, oldest first. What is not settled stays in the store, so stopping at
@@ -33,17 +33,17 @@ export interface DelivererSnapshot {
   readonly quarantined: number;
 }
 
-/** Runs in one request at most: enough for the smallest ones to fill a request. */
-const MAX_ITEMS = 1_000;
 /** How often the queue is looked at without being rung for, in ms. */
 const LOOK_EVERY_MS = 1_000;
+/** What requests in flight get when a drain is stopped, in ms. */
+const DRAIN_GRACE_MS = 5_000;
 
 export function createDeliverer(context: DeliverContext): Deliverer {
   const state = createDeliveryState(context);
   return {
     async run(signal, grace) {
       const requests = new AbortController();
-      while (!signal.aborted) {
+      while (!signal.aborted && state.bug === undefined) {
         const idle = await step(state, requests.signal, signal);
         if (idle) await context.wake.wait(LOOK_EVERY_MS, signal);
       }
@@ -52,8 +52,8 @@ export function createDeliverer(context: DeliverContext): Deliverer {
     async drain(timeout, signal) {
       const requests = new AbortController();
       const result = await drain(state, timeout, requests.signal, signal);
-      await finish(state, requests, signal.aborted ? timeout : 0);
-      return result;
+      await finish(state, requests, signal.aborted ? DRAIN_GRACE_MS : 0);
+      return { ...result, quarantined: state.quarantined };
     },
     snapshot: () => ({
       name: context.destination.name,
@@ -71,23 +71,28 @@ async function finish(state: DeliveryState, requests: AbortController, grace: nu
   while (state.inFlight.size > 0 && clock.monotonic() < end) await clock.sleep(20, requests.signal);
   requests.abort();
   while (state.inFlight.size > 0) await clock.sleep(5, new AbortController().signal);
+  if (state.bug !== undefined) throw state.bug.error;
 }
 
-async function drain(state: DeliveryState, timeout: number, requests: AbortSignal, signal: AbortSignal): Promise<DrainResult> {
+async function drain(
+  state: DeliveryState,
+  timeout: number,
+  requests: AbortSignal,
+  signal: AbortSignal,
+): Promise<Omit<DrainResult, "quarantined">> {
   const { clock } = state.context;
-  let progress = state.succeeded + state.quarantined;
+  let progress = -1;
   let since = clock.monotonic();
   for (;;) {
-    const idle = await step(state, requests, signal);
-    const { quarantined, pause } = state;
-    if (idle) return { empty: true, quarantined };
-    if (signal.aborted) return { empty: false, reason: "stopped", quarantined };
-    if (pause?.misconfigured && state.inFlight.size === 0) return { empty: false, reason: pause.reason, quarantined };
-    if (state.succeeded + quarantined !== progress) {
-      progress = state.succeeded + quarantined;
+    if (await step(state, requests, signal)) return { empty: true };
+    if (signal.aborted || state.bug !== undefined) return { empty: false, reason: "stopped" };
+    const { pause, inFlight } = state;
+    if (pause !== undefined && pause.cause !== "busy" && inFlight.size === 0) return { empty: false, reason: pause.reason };
+    if (state.succeeded + state.quarantined !== progress) {
+      progress = state.succeeded + state.quarantined;
       since = clock.monotonic();
     } else if (clock.monotonic() - since > timeout) {
-      return { empty: false, reason: pause?.reason ?? "nothing was accepted in time", quarantined };
+      return { empty: false, reason: pause?.reason ?? "nothing was accepted in time" };
     }
   }
 }
@@ -96,111 +101,78 @@ async function drain(state: DeliveryState, timeout: number, requests: AbortSigna
 async function step(state: DeliveryState, requests: AbortSignal, signal: AbortSignal): Promise<boolean> {
   const { context, inFlight } = state;
   const allowed = state.pause === undefined ? context.destination.concurrency : 1;
-  const wait = (state.pause?.until ?? 0) - context.clock.monotonic();
-  if (wait <= 0 && inFlight.size < allowed) {
-    const batch = await nextBatch(state);
-    if (batch !== undefined) {
-      launch(state, batch, requests);
+  const paused = (state.pause?.until ?? 0) - context.clock.monotonic();
+  if (paused <= 0 && inFlight.size < allowed) {
+    const send: Send = (body) => context.destination.send(body, requests);
+    const work = await nextWork(state, send);
+    if (work !== undefined && work !== "later") {
+      launch(state, work);
       return false;
     }
-    if (inFlight.size === 0 && state.waiting.length === 0) {
-      if (state.streak.held.length === 0) return true;
-      await guarded(state, () => settleHeld(state, sender(state, requests)));
-      return false;
+    if (work === undefined && isEmpty(state)) {
+      if (state.pause?.cause === "busy") resume(state);
+      await showPause(state);
+      return true;
     }
   }
-  await context.wake.wait(Math.min(LOOK_EVERY_MS, Math.max(wait, 10)), signal);
+  await context.wake.wait(untilNext(state), signal);
   return false;
 }
 
-function launch(state: DeliveryState, batch: Batch, requests: AbortSignal): void {
-  state.inFlight.add(batch);
-  void guarded(state, () => attempt(state, batch, sender(state, requests)), batch).finally(() => {
-    state.inFlight.delete(batch);
-    state.context.wake.ring();
-  });
+type Send = (body: Uint8Array) => Promise<Outcome>;
+interface Work {
+  readonly loaded: Loaded;
+  readonly run: () => Promise<void>;
 }
 
-function sender(state: DeliveryState, requests: AbortSignal): (body: Uint8Array) => Promise<Outcome> {
-  return (body) => state.context.destination.send(body, requests);
+function isEmpty({ inFlight, waiting, streak }: DeliveryState): boolean {
+  return inFlight.size === 0 && waiting.length === 0 && streak.held.length === 0;
 }
 
-/** A store that cannot write now: what was sent is sent again. */
-async function guarded(state: DeliveryState, work: () => Promise<void>, batch?: Batch): Promise<void> {
-  const { clock, log, destination } = state.context;
+/** Undefined: there is nothing to do now. */
+async function nextWork(state: DeliveryState, send: Send): Promise<Work | "later" | undefined> {
   try {
-    await work();
+    const loaded = await nextBatch(state);
+    if (loaded !== undefined) return { loaded, run: () => attempt(state, loaded, send) };
+    if (state.inFlight.size > 0) return undefined;
+    const held = state.streak.held[0]?.batch;
+    const again = held && (await loadBatch(state, held, false));
+    decideHeld(state);
+    return again && { loaded: again, run: () => takeApart(state, again, { send, suspect: "interrupts" }) };
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    log.error(
-      { destination: destination.name, kind: error.kind, error: error.message },
-      "the state cannot be written: what was sent is sent again",
-    );
-    if (batch === undefined) return;
-    batch.notBefore = clock.monotonic() + backoff(batch.attempts, clock.random());
-    batch.attempts += 1;
-    putBack(state, [batch]);
+    pauseForState(state, error);
+    return "later";
   }
 }
 
-/** The next batch to send: one that waits and is due, else new ones from the store. */
-async function nextBatch(state: DeliveryState): Promise<Batch | undefined> {
-  const now = state.context.clock.monotonic();
-  const alone = state.singles > 0 || state.pause?.misconfigured === true;
-  const due = state.waiting.filter((batch) => batch.notBefore <= now);
-  // a destination that refuses everything is probed with runs it has not refused yet, as long as there are any
-  const fresh = due.find((batch) => !batch.items.some((item) => state.givenBack.has(item.id)));
-  const waiting = state.pause?.misconfigured ? fresh : due[0];
-  if (waiting !== undefined) return take(state, waiting, alone);
-  const queued = await fromStore(state, alone);
-  if (queued !== undefined) return queued;
-  const last = due[0];
-  if (last === undefined) return undefined;
-  // each probe another one: what was tried goes to the end
-  const batch = take(state, last, alone);
-  for (const item of batch.items) {
-    state.givenBack.delete(item.id);
-    state.givenBack.add(item.id);
-  }
-  return batch;
+function launch(state: DeliveryState, { loaded: { batch }, run }: Work): void {
+  state.inFlight.add(batch);
+  void run()
+    .catch((error) => {
+      pauseForState(state, error);
+      putBack(state, [batch]);
+    })
+    .then(() => showPause(state))
+    .catch((error) => {
+      state.bug = { error };
+    })
+    .finally(() => {
+      state.inFlight.delete(batch);
+      state.context.wake.ring();
+    });
 }
 
-function take(state: DeliveryState, batch: Batch, alone: boolean): Batch {
-  state.waiting = state.waiting.filter((other) => other !== batch);
-  if (!alone || batch.items.length === 1) return batch;
-  const [first, ...rest] = batch.items;
-  putBack(state, [{ ...createBatch(rest), attempts: batch.attempts, failures: batch.failures, othersSucceeded: batch.othersSucceeded }]);
-  return createBatch(first === undefined ? [] : [first]);
+/** A state that cannot be read or written now: nothing more is sent until it can, or it would all be sent again. */
+function pauseForState(state: DeliveryState, error: unknown): void {
+  if (!(error instanceof StoreError)) throw error;
+  const { log, destination } = state.context;
+  log.error({ destination: destination.name, kind: error.kind, error: error.message }, "the state cannot be used: delivery waits for it");
+  pauseBusy(state, `the state cannot be used (${error.kind})`, (attempts) => retryDelay(state, attempts, undefined));
 }
 
-async function fromStore(state: DeliveryState, alone: boolean): Promise<Batch | undefined> {
-  const { store, destination } = state.context;
-  for (;;) {
-    const rows = await store.queued(destination.name, destination.encoding, state.position, destination.maxRequestBytes);
-    if (rows.length === 0) return undefined;
-    const items = await withoutTooOld(state, rows);
-    const packed = pack(items, destination.encoding, destination.maxRequestBytes, alone ? 1 : MAX_ITEMS);
-    const last = packed.at(-1) ?? rows.at(-1);
-    if (last !== undefined) state.position = last.id;
-    if (packed.length > 0) return createBatch(packed);
-  }
-}
-
-async function withoutTooOld(state: DeliveryState, rows: readonly QueuedDelivery[]): Promise<QueuedDelivery[]> {
-  const { maxSpanAge, tooOld, destination, store, now, log } = state.context;
-  if (maxSpanAge === undefined) return [...rows];
-  const kept: QueuedDelivery[] = [];
-  const excluded: Settlement[] = [];
-  for (const row of rows) {
-    const aged = ageLimit(row, now() - maxSpanAge, tooOld, destination.encoding);
-    if (aged.kind === "send") {
-      kept.push(aged.item);
-      if (aged.skippedSpans > 0) state.skippedSpans.set(row.id, aged.skippedSpans);
-    } else excluded.push({ id: row.id, outcome: "excluded", reason: "too_old", spans: row.spans, bytes: row.bytes });
-  }
-  if (excluded.length > 0) {
-    await store.settle(destination.name, excluded, now());
-    log.warn({ destination: destination.name, runs: excluded.length }, "not sent: older than the destination accepts");
-  }
-  return kept;
+/** In ms: the end of a pause or of a batch's back-off, or soon, whatever is first. What is in flight rings when it is done. */
+function untilNext({ context: { clock }, pause, waiting }: DeliveryState): number {
+  const now = clock.monotonic();
+  const times = [pause?.until ?? 0, ...waiting.map((batch) => batch.notBefore)].filter((time) => time > now);
+  return Math.max(1, Math.min(LOOK_EVERY_MS, ...times.map((time) => time - now)));
 }

@@ -1,11 +1,12 @@
 import type { Logger } from "pino";
 import type { Destination } from "../destinations/destination.ts";
-import type { QueuedDelivery, Store } from "../state/store.ts";
-import { type Batch, createBatch } from "./batch.ts";
+import type { RunKey } from "../model/run.ts";
+import type { Store } from "../state/store.ts";
+import type { Batch } from "./batch.ts";
 import type { Clock } from "./clock.ts";
 import type { Wake } from "./wake.ts";
 
-/** What delivering to one destination needs, and what it remembers while it runs. Nothing here must survive a crash. */
+/** What delivering to one destination needs. */
 export interface DeliverContext {
   readonly destination: Destination;
   readonly store: Store;
@@ -18,10 +19,12 @@ export interface DeliverContext {
   readonly tooOld: "send" | "skip_spans" | "skip_run";
   /** The API's clock, for the age of spans. */
   readonly now: () => number;
-  /** For the log line of a delivered run. */
-  readonly traceUrl?: string | undefined;
 }
 
+/**
+ * What delivering remembers while it runs. Nothing here must survive a crash, and nothing here grows with
+ * the queue: payloads are held only while they are on their way.
+ */
 export interface DeliveryState {
   readonly context: DeliverContext;
   readonly inFlight: Set<Batch>;
@@ -30,27 +33,47 @@ export interface DeliveryState {
   /** Read from the store up to here. */
   position: number;
   pause: Pause | undefined;
+  /** The pause that the store shows to `status`; null: not known. */
+  shownPause: string | undefined | null;
   /** So many more clean answers until a request carries more than one run again. */
   singles: number;
-  /** Runs refused in a row with one status, and nothing delivered between. */
-  streak: { readonly status: number; readonly held: QueuedDelivery[]; readonly quarantined: QueuedDelivery[] };
-  /** Runs that were given back when the destination was found to refuse everything: by their delivery's id. */
-  readonly givenBack: Set<number>;
-  /** Spans left out of a run because the destination does not take spans that old: by their delivery's id. */
-  readonly skippedSpans: Map<number, number>;
+  streak: Streak;
+  /** Batches that failed one after the other in a way that could be their own fault, and nothing accepted between. */
+  failedInARow: number;
   /** Requests that were accepted, runs that were delivered and runs of which something was quarantined, since the start. */
   succeeded: number;
   delivered: number;
   quarantined: number;
+  /** An error that is ours: ends the deliverer. */
+  bug: { readonly error: unknown } | undefined;
 }
+
+/** Runs refused in a row with one status, and nothing delivered between. */
+export interface Streak {
+  readonly status: number;
+  /** Not decided yet. */
+  readonly held: readonly Refusal[];
+  /** Quarantined already, for want of anything else to try. */
+  readonly settled: readonly Refusal[];
+}
+
+export interface Refusal {
+  readonly batch: Batch;
+  readonly key: RunKey;
+  readonly part: number;
+}
+
+export const NO_STREAK: Streak = { status: 0, held: [], settled: [] };
 
 export interface Pause {
   /** On the monotonic clock. */
-  until: number;
-  attempts: number;
+  readonly until: number;
+  readonly attempts: number;
   readonly reason: string;
-  /** Nothing will be accepted until somebody mends something. */
-  readonly misconfigured: boolean;
+  /** When it began, on the API's clock. */
+  readonly since: number;
+  /** `busy` passes by itself; the others end when somebody mends something. `refuses`: it answers 400 to every run. */
+  readonly cause: "busy" | "misconfigured" | "refuses";
 }
 
 export function createDeliveryState(context: DeliverContext): DeliveryState {
@@ -60,24 +83,18 @@ export function createDeliveryState(context: DeliverContext): DeliveryState {
     waiting: [],
     position: 0,
     pause: undefined,
+    shownPause: null,
     singles: 0,
-    streak: { status: 0, held: [], quarantined: [] },
-    givenBack: new Set(),
-    skippedSpans: new Map(),
+    streak: NO_STREAK,
+    failedInARow: 0,
     succeeded: 0,
     delivered: 0,
     quarantined: 0,
+    bug: undefined,
   };
 }
 
 /** Back into the queue, before everything that was read later. */
 export function putBack(state: DeliveryState, batches: readonly Batch[]): void {
-  state.waiting = [...state.waiting, ...batches].sort((a, b) => (a.items[0]?.id ?? 0) - (b.items[0]?.id ?? 0));
-}
-
-export function putBackAlone(state: DeliveryState, items: readonly QueuedDelivery[]): void {
-  putBack(
-    state,
-    items.map((item) => createBatch([item])),
-  );
+  state.waiting = [...new Set([...state.waiting, ...batches])].sort((a, b) => (a.ids[0] ?? 0) - (b.ids[0] ?? 0));
 }
