@@ -21,7 +21,7 @@ interface Daemon {
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-function startDaemon(): Daemon {
+function startDaemon(backend = here.backend): Daemon {
   const config = here.configure({
     sources: [
       {
@@ -33,7 +33,7 @@ function startDaemon(): Daemon {
         max_requests_per_second: 100,
       },
     ],
-    destinations: [{ name: "backend", type: "otlp-http", endpoint: here.backend.url }],
+    destinations: [{ name: "backend", type: "otlp-http", endpoint: backend.url }],
     state: { path: "./state/wfotel.db" },
     server: { listen: "" },
   });
@@ -98,24 +98,21 @@ test("a failure function that settles late is delivered alone, into the run's tr
 
 test("at SIGTERM what is in flight is still delivered, and not sent again", async () => {
   const slow = await here.startBackend({ respond: () => ({ status: 200, delayMs: 1_000 }) });
-  const asked = vi.spyOn(here, "backend", "get").mockReturnValue(slow);
   here.api.store.putRun(wireRun("wfr_1", Date.now() - 60_000));
-  const daemon = startDaemon();
+  const daemon = startDaemon(slow);
   await eventually(() => expect(slow.requests).toHaveLength(1));
   daemon.child.kill("SIGTERM");
   expect(await daemon.ended).toEqual({ code: 0, signal: null });
   const again = await wfotel(["run", "--once", "--config", join(here.folder, "wfotel.yaml")]);
   expect(again.code).toBe(0);
   expect(slow.requests).toHaveLength(1);
-  asked.mockRestore();
 });
 
 test("a second signal ends it at once; the next start delivers what was in flight", async () => {
   let hang = true;
   const backend = await here.startBackend({ respond: () => (hang ? { status: 200, hang: true } : undefined) });
-  const asked = vi.spyOn(here, "backend", "get").mockReturnValue(backend);
   here.api.store.putRun(wireRun("wfr_1", Date.now() - 60_000));
-  const daemon = startDaemon();
+  const daemon = startDaemon(backend);
   await eventually(() => expect(backend.requests).toHaveLength(1));
   daemon.child.kill("SIGTERM");
   daemon.child.kill("SIGINT");
@@ -126,7 +123,6 @@ test("a second signal ends it at once; the next start delivers what was in fligh
   expect(again.code).toBe(0);
   expect(backend.byTrace().size).toBe(1);
   expect(backend.requests[1]!.body).toEqual(backend.requests[0]!.body);
-  asked.mockRestore();
 });
 
 test("kill -9 loses nothing: the next start goes on where the state stands", async () => {
