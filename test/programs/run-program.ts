@@ -1,0 +1,119 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { Client } from "@upstash/workflow";
+import { serveMany } from "@upstash/workflow/cloudflare";
+import type { Millis } from "../../src/fake-upstash/wire.ts";
+import type { Engine } from "../engine/engine.ts";
+import { type HttpServer, serveHttp } from "./http-server.ts";
+import type { Program, ThirdAnswer, World } from "./program.ts";
+import { createTruthBook, type TruthBook, type TruthRecord } from "./truth-book.ts";
+
+export interface ProgramRun {
+  readonly runId: string;
+  readonly createdAt: Millis;
+  /** Of this run and of those that it invoked, in the order of their starts. */
+  readonly truth: readonly TruthRecord[];
+  /** Requests that the app got. */
+  readonly deliveries: number;
+}
+
+/**
+ * Runs a program to its end: the app and the third party it calls are HTTP servers of their own, the SDK is what
+ * everybody installs, and the engine sees nothing but its requests.
+ */
+export async function runProgram(engine: Engine, program: Program): Promise<ProgramRun> {
+  const book = createTruthBook(engine.now);
+  const third = await serveHttp((request) => answerAsThird(book, request), engine.now);
+  const app = await startApp(engine, program, (appUrl) => createWorld(engine, book, appUrl, third.url));
+  try {
+    const runId = await engine.clock.hold(() => start(app, program));
+    await app.acting;
+    await engine.idle();
+    const run = engine.store.allRuns().find((each) => each.workflowRunId === runId);
+    if (run === undefined) throw new Error(`${program.name} left no run ${runId}`);
+    const truth = book.records.toSorted((a, b) => a.start - b.start);
+    return { runId, createdAt: run.workflowRunCreatedAt, truth, deliveries: app.requests };
+  } finally {
+    await Promise.all([app.server.close(), third.close()]);
+  }
+}
+
+interface App {
+  readonly server: HttpServer;
+  readonly world: World;
+  readonly first: string;
+  requests: number;
+  /** What somebody outside does. */
+  acting?: Promise<unknown>;
+}
+
+async function startApp(engine: Engine, program: Program, worldAt: (appUrl: string) => World): Promise<App> {
+  let handle: (request: Request) => Promise<Response>;
+  const server = await serveHttp((request) => handle(request), engine.now);
+  const world = worldAt(server.url);
+  const workflows = program.workflows(world);
+  const served = serveMany(workflows);
+  const app: App = { server, world, first: Object.keys(workflows)[0] ?? "", requests: 0 };
+  const env = environmentOf(engine);
+  handle = (request) => {
+    app.requests++;
+    return served.fetch(request, env);
+  };
+  return app;
+}
+
+/** What an app on this engine has in its environment. */
+function environmentOf({ url, token, signingKeys }: Engine): Record<string, string | undefined> {
+  return {
+    QSTASH_URL: url,
+    QSTASH_TOKEN: token,
+    QSTASH_CURRENT_SIGNING_KEY: signingKeys?.current,
+    QSTASH_NEXT_SIGNING_KEY: signingKeys?.next,
+  };
+}
+
+async function start(app: App, program: Program): Promise<string> {
+  const { world } = app;
+  const { workflowRunId } = await world.client.trigger({ url: world.url(app.first), ...program.trigger?.(world) });
+  app.acting = program.outside?.(world, workflowRunId);
+  return workflowRunId;
+}
+
+export function clientOf(engine: Pick<Engine, "url" | "token">): Client {
+  return new Client({ baseUrl: engine.url, token: engine.token, retry: false, enableTelemetry: false });
+}
+
+function createWorld(engine: Engine, book: TruthBook, appUrl: string, thirdUrl: string): World {
+  return {
+    client: clientOf(engine),
+    now: engine.now,
+    url: (workflow) => `${appUrl}/wf/${workflow}`,
+    run: (context, step, ms, result) =>
+      context.run(step, () =>
+        book.observe({ runId: context.workflowRunId, step, kind: "function" }, async (attempt) => {
+          await wait(ms);
+          return result?.(attempt) as never; // without one, T is undefined
+        }),
+      ) as never,
+    told: (runId, ms) => book.observe({ runId, step: "failure function", kind: "function" }, () => wait(ms)),
+    third: (context, step, answer) => {
+      const query = Object.entries({ run: context.workflowRunId, step, ...answer }).map(([name, value]): [string, string] => [
+        name,
+        String(value),
+      ]);
+      return `${thirdUrl}/?${new URLSearchParams(query)}`;
+    },
+    after: (about, ms, act) => engine.clock.after(ms, () => book.observe({ ...about, kind: "outside" }, act)),
+  };
+}
+
+/** Does what its URL says (see `third`), and writes down when. */
+function answerAsThird(book: TruthBook, request: Request): Promise<Response> {
+  const query = new URL(request.url).searchParams;
+  const number = (name: keyof ThirdAnswer, otherwise: number) => Number(query.get(name) ?? otherwise);
+  const about = { runId: query.get("run") ?? "", step: query.get("step") ?? "", kind: "request" } as const;
+  return book.observe(about, async (attempt) => {
+    await wait(number("ms", 0));
+    const status = attempt <= number("failures", 0) ? 500 : number("status", 200);
+    return Response.json({ status, said: "“ü”", asked: request.method }, { status });
+  });
+}
