@@ -62,6 +62,8 @@ export interface Outcome {
   readonly leaks: number;
   readonly elapsedMs: number;
   readonly otlp: string | undefined;
+  /** It runs in a checkout, where the command is npm's. */
+  readonly checkout: boolean;
   /** The user's backend, if any, has everything too. */
   readonly drained: boolean;
 }
@@ -85,7 +87,7 @@ export function summary(outcome: Outcome, { style, width }: Terminal): string {
     line("longest sleep", `${days(lengthOf(asleep))} ("${asleep.name}"), drawn short`),
     line("took", `${(outcome.elapsedMs / 1_000).toFixed(1)} s`),
     "",
-    ...whatNext(outcome.otlp),
+    ...whatNext(outcome),
     "",
   ].join("\n");
 }
@@ -114,10 +116,11 @@ function purposeOf({ path, query }: RecordedRequest): string {
   return isGrouped ? "for lists of runs" : "of the message log";
 }
 
-function whatNext(otlp: string | undefined): string[] {
-  const local = ["  See them in a real backend (Jaeger, Grafana, …):  wfotel demo --otlp http://127.0.0.1:4318"];
+function whatNext({ otlp, checkout }: Outcome): string[] {
+  const command = checkout ? "npm run --silent wfotel --" : "wfotel";
+  const local = [`  See them in a real backend (Jaeger, Grafana, …):  ${command} demo --otlp http://127.0.0.1:4318`];
   return [
     ...(otlp === undefined ? local : []),
-    "  Trace your own runs:  QSTASH_TOKEN=… OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 wfotel run",
+    `  Trace your own runs:  QSTASH_TOKEN=… OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 ${command} run`,
   ];
 }

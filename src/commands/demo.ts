@@ -38,7 +38,7 @@ export async function demo(argv: readonly string[], io: CommandIo): Promise<numb
     if (endedWith !== undefined) throw new CommandError(`the daemon ended by itself with exit code ${endedWith}`, EXIT.incomplete);
     const drained = otlp === undefined || (await daemon.drain()); // the user's backend may be slower than we are
     const elapsedMs = Date.now() - startedAt;
-    const outcome = { ...watched, ...traffic(receiver), staged, requests: fake.requests, elapsedMs, otlp, drained };
+    const outcome = { ...watched, ...traffic(receiver), staged, requests: fake.requests, elapsedMs, otlp, drained, checkout: isCheckout() };
     io.stdout.write(summary(outcome, terminal));
     return outcome.complete && drained && outcome.leaks === 0 ? EXIT.done : EXIT.incomplete;
   } finally {
@@ -48,6 +48,8 @@ export async function demo(argv: readonly string[], io: CommandIo): Promise<numb
     for (const line of daemon.log) io.stderr.write(`wfotel run: ${line}\n`);
   }
 }
+
+const isCheckout = () => import.meta.filename.endsWith(".ts"); // else it is the bundle
 
 function traffic({ requests, violations }: OtlpReceiver): Pick<Outcome, "deliveries" | "refused" | "leaks"> {
   const leaks = requests.filter(({ body }) => Buffer.from(body).includes(PLANTED_SECRET)).length;

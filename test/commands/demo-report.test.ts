@@ -50,6 +50,7 @@ const good: Outcome = {
   elapsedMs: 12_340,
   otlp: undefined,
   drained: true,
+  checkout: false,
 };
 const linesOf = (outcome: Partial<Outcome>) =>
   Object.fromEntries(
@@ -84,7 +85,8 @@ test("a backend of the user's is named at the start, and not recommended again a
   expect(introduction({ ...start, otlp: "http://127.0.0.1:4318" }, plain)).toContain("your backend");
   expect(introduction({ ...start, otlp: undefined }, plain)).not.toContain("your backend");
   expect(summary({ ...good, otlp: "http://127.0.0.1:4318" }, plain)).not.toContain("--otlp");
-  expect(summary(good, plain)).toContain("wfotel demo --otlp http://127.0.0.1:4318");
+  expect(summary(good, plain)).toContain("  wfotel demo --otlp http://127.0.0.1:4318");
+  expect(summary({ ...good, checkout: true }, plain)).toContain("  npm run --silent wfotel -- demo --otlp http://127.0.0.1:4318");
 });
 
 test("a trace comes with its time and its link, a late span with its run and trace", () => {
