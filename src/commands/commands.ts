@@ -47,6 +47,58 @@ Asks the state, then the API. CREATED_AT is in milliseconds.
   --offline  the run's own trace id, computed; needs CREATED_AT`,
     load: async () => (await import("./trace-id.ts")).traceIdCommand,
   },
+  status: {
+    summary: "what the bridge knows: how far it has read, what is queued, paused, quarantined",
+    usage: `
+Usage: wfotel status [--json]
+
+Works while the bridge runs, and without it from its state.
+
+  --json   one JSON document, the same as GET /status of the running bridge`,
+    load: async () => (await import("./status.ts")).status,
+  },
+  quarantine: {
+    summary: "what was refused: list, show, retry, drop",
+    usage: `
+Usage: wfotel quarantine list [--destination NAME] [--run RUN_ID] [--json]
+       wfotel quarantine show ID [--json] [--out FILE]
+       wfotel quarantine retry ID…|--all [--destination NAME] [--run RUN_ID]
+       wfotel quarantine drop ID…|--all [--destination NAME] [--run RUN_ID]
+
+  list   id, run, destination, reason, status, spans and age of every entry
+  show   the backend's own words, and the spans; --out FILE writes the refused OTLP request
+  retry  queues entries again and waits until they are settled; where the bytes are gone, the run is
+         fetched again
+  drop   forgets them for good
+
+While the bridge runs, it does the work; without it, this command does.
+Exit codes: 0; 1 if not everything that was retried is delivered; 4 if nothing matched.`,
+    load: async () => (await import("./quarantine.ts")).quarantine,
+  },
+  verify: {
+    summary: "what the API shows against what was delivered",
+    usage: `
+Usage: wfotel verify [--from 24h] [--to TIME] [--repair] [--json]
+
+Lists everything that the API shows and looks up each run that ended in the window.
+
+  --from, --to  a time (2026-01-31T12:00:00Z, or ms since 1970) or how long ago (24h); by default
+                the last 24 hours
+  --repair      collect and deliver what is missing; nothing that was sent is sent again
+  --json        the whole report, with every missing run
+
+While the bridge runs, it does the work, within its request budget; without it, this command does.
+Exit codes: 0; 1 if something is missing (the run ids are printed) or not all could be listed.`,
+    load: async () => (await import("./verify.ts")).verify,
+  },
+  healthcheck: {
+    summary: "asks the running bridge whether it is alive",
+    usage: `
+Usage: wfotel healthcheck
+
+Asks /livez at WFOTEL_LISTEN, else at server.listen. Exit code 0 if it is alive, else 1.`,
+    load: async () => (await import("./healthcheck.ts")).healthcheck,
+  },
   check: {
     summary: "validate the configuration",
     usage: `

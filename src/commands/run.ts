@@ -13,7 +13,7 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
   const { values } = parseCommand(argv, { once: { type: "boolean" }, "drain-timeout": { type: "string" } }, { min: 0, max: 0 });
   const loaded = commandConfig(values, io, { source: true, destination: true });
   const drainTimeout = drainTimeoutOf(values["drain-timeout"]);
-  const bridge = await startBridge({ config: loaded.config, serviceName: loaded.serviceName, io, wait: !values.once });
+  const bridge = await startBridge({ config: loaded.config, serviceName: loaded.serviceName, io, daemon: !values.once });
   try {
     if (values.once) return await runOnce(bridge, drainTimeout, io.signal);
     await bridge.runUntilStopped(GRACE_MS, io.signal);

@@ -9,11 +9,13 @@ export interface Health {
    * but for the time in which it is `held` up from outside (a rate limit that lasts).
    */
   loop(name: string, timeout: number, held?: () => boolean): Heartbeat;
-  /** A condition of being ready: `missing` says what is not there yet, undefined that it is. */
-  condition(name: string, missing: string | undefined): void;
+  /** A condition of being ready: `missing` says what is not there yet, undefined that it is. A function is asked each time. */
+  condition(name: string, missing: Missing | (() => Missing)): void;
   live(): Verdict;
   ready(): Verdict;
 }
+
+export type Missing = string | undefined;
 
 export interface Heartbeat {
   /** A sign of life. `within`: ms for which the loop means to be silent now, asleep. */
@@ -29,7 +31,7 @@ export interface Verdict {
 /** @param monotonic ms that never jump */
 export function createHealth(monotonic: () => number): Health {
   const loops = new Map<string, Loop>();
-  const conditions = new Map<string, string | undefined>();
+  const conditions = new Map<string, Missing | (() => Missing)>();
   return {
     loop(name, timeout, held = () => false) {
       const state: Loop = { timeout, held, at: monotonic(), within: 0 };
@@ -46,7 +48,7 @@ export function createHealth(monotonic: () => number): Health {
       const now = monotonic();
       return verdict([...loops].map(([name, loop]) => [name, stuck(loop, now)]));
     },
-    ready: () => verdict([...conditions]),
+    ready: () => verdict([...conditions].map(([name, missing]) => [name, typeof missing === "function" ? missing() : missing])),
   };
 }
 
@@ -63,7 +65,7 @@ function stuck(loop: Loop, now: number): string | undefined {
   return silent > loop.within + loop.timeout ? `no sign of life for ${Math.round(silent / 1_000)} s` : undefined;
 }
 
-function verdict(checks: readonly (readonly [name: string, wrong: string | undefined])[]): Verdict {
+function verdict(checks: readonly (readonly [name: string, wrong: Missing])[]): Verdict {
   return {
     ok: checks.every(([, wrong]) => wrong === undefined),
     checks: Object.fromEntries(checks.map(([name, wrong]) => [name, wrong ?? "ok"])),

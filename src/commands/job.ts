@@ -1,0 +1,54 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Job, JobKind, Store } from "../state/store.ts";
+import { CommandError, type CommandIo, EXIT } from "./io.ts";
+import { isHeld, withState } from "./state-file.ts";
+
+/** Work that the running bridge does for a command: left as a row in its state, and waited for. */
+
+/** How often the row is looked at, in ms. */
+const LOOK_EVERY_MS = 300;
+
+type Progress = NonNullable<Job["progress"]>;
+
+/**
+ * Leaves a job and waits until it is done, saying on stderr how far it is. Undefined: the bridge was stopped before;
+ * nobody works on the state now, and the job is taken back.
+ * @throws CommandError where the user stops waiting: the bridge goes on with it
+ */
+export function leaveJob(
+  path: string,
+  kind: JobKind,
+  args: Job["args"],
+  io: CommandIo,
+  say: (progress: Progress) => string | undefined = () => undefined,
+): Promise<Job | undefined> {
+  return withState(path, { guest: true }, async (store) => {
+    const id = await store.addJob(kind, args, Date.now());
+    io.stderr.write("the running bridge does it\n");
+    let said: string | undefined;
+    for (;;) {
+      const job = (await store.jobs(Date.now())).find((one) => one.id === id);
+      if (job?.finishedAt !== undefined) return job;
+      const line = job?.progress && say(job.progress);
+      if (line !== undefined && line !== said) io.stderr.write(`${line}\n`);
+      said = line;
+      if (job === undefined || !isHeld(path)) return takeBack(store, id);
+      await pause(io, "the bridge goes on with it");
+    }
+  });
+}
+
+/** Unless the bridge finished it as its last deed. */
+async function takeBack(store: Store, id: number): Promise<Job | undefined> {
+  const job = (await store.jobs(Date.now())).find((one) => one.id === id);
+  if (job?.finishedAt !== undefined) return job;
+  await store.updateJob(id, { finishedAt: Date.now(), exitCode: EXIT.incomplete, progress: { error: "taken back" } });
+  return undefined;
+}
+
+/** A moment. @throws CommandError (exit 1) where the user does not want to wait any more */
+export async function pause(io: CommandIo, what: string): Promise<void> {
+  await delay(LOOK_EVERY_MS, undefined, { signal: io.signal }).catch(() => {
+    throw new CommandError(`stopped waiting; ${what}`, EXIT.incomplete);
+  });
+}

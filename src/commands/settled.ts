@@ -1,0 +1,56 @@
+import type { RunKey } from "../model/run.ts";
+import type { Store } from "../state/store.ts";
+import type { Bridge } from "./bridge.ts";
+import type { CommandIo } from "./io.ts";
+import { pause } from "./job.ts";
+
+/** What becomes of runs that were queued again: for `quarantine retry` and `verify --repair`. */
+
+export interface QueuedRun {
+  readonly source: string;
+  readonly key: RunKey;
+  /** Absent: all destinations. */
+  readonly destination?: string;
+}
+
+/** Nothing settled in so long: a destination is down, and the user need not wait for it (ms). */
+export const PATIENCE_MS = 30_000;
+
+/** Waits until the running bridge has settled these. How many it has not, because it made no headway for a while. */
+export async function waitSettled(store: Store, runs: readonly QueuedRun[], io: CommandIo): Promise<number> {
+  let before = Number.POSITIVE_INFINITY;
+  let since = performance.now();
+  for (;;) {
+    const left = await countUnsettled(store, runs);
+    if (left === 0) return 0;
+    if (left !== before) {
+      io.stderr.write(`${left} of ${runs.length} to be settled\n`);
+      before = left;
+      since = performance.now();
+    } else if (performance.now() - since > PATIENCE_MS) return left;
+    await pause(io, "the bridge goes on delivering");
+  }
+}
+
+/** Without a running bridge: delivers what is queued, fetching first what has to be fetched again. */
+export async function deliverAlone(bridge: Bridge, runs: readonly QueuedRun[], fetch: boolean, signal: AbortSignal): Promise<number> {
+  if (fetch) await Promise.all(bridge.sources.map((source) => source.once(signal)));
+  await Promise.all(bridge.deliverers.map((deliverer) => deliverer.drain(PATIENCE_MS, signal)));
+  return countUnsettled(bridge.store, runs);
+}
+
+async function countUnsettled(store: Store, runs: readonly QueuedRun[]): Promise<number> {
+  let left = 0;
+  for (const [source, own] of Map.groupBy(runs, (run) => run.source)) {
+    const outcomes = await store.outcomes(
+      source,
+      own.map((run) => run.key),
+    );
+    for (const [i, { destination }] of own.entries()) {
+      const { phase, destinations = {} } = outcomes[i] ?? {};
+      const words = destination === undefined ? Object.values(destinations) : [destinations[destination]];
+      if (words.some((word) => word === "queued" || word === "refetch") || (destination === undefined && phase === "waiting")) left += 1;
+    }
+  }
+  return left;
+}
