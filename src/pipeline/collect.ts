@@ -1,9 +1,9 @@
 import { distinctRuns, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { UnreadableEntry } from "../sources/source.ts";
-import type { PageCommit, RunChange, RunRecord } from "../state/store.ts";
+import { type PageCommit, type RunChange, type RunRecord, StoreError } from "../state/store.ts";
 import type { SourceContext } from "./context.ts";
 import { decide, isExported, isOurs, type Page } from "./decide.ts";
-import { resolvePlacements } from "./place.ts";
+import { type Resolution, resolvePlacements } from "./place.ts";
 import { treeFacts } from "./sampling.ts";
 
 /**
@@ -15,11 +15,16 @@ import { treeFacts } from "./sampling.ts";
 export interface PageInput {
   readonly runs: readonly WorkflowRun[];
   readonly unreadable?: readonly UnreadableEntry[];
+  /** What ended before is none of ours. */
   readonly epoch: Millis;
   /** What the API keeps, in ms, as far as it was learnt. */
   readonly retention?: number | undefined;
   /** A trusted feed will name what ends. */
   readonly feed: boolean;
+  /** The runs were met in a listing: that leaves alone what is to be asked for at a time of its own. */
+  readonly listed?: boolean;
+  /** Entries that were warned about; added to. */
+  readonly warned?: Set<string>;
 }
 
 export interface PageResult {
@@ -28,58 +33,111 @@ export interface PageResult {
   /** Runs of the page that have ended and whose end nothing had named before. */
   readonly unnamed: readonly WorkflowRun[];
   readonly collected: number;
+  /** A run of it has to wait until there is room for its payload. */
+  readonly lacksRoom: boolean;
 }
 
 /** @throws StoreError where the state cannot be written; nothing of the page has then happened. */
 export async function collectPage(context: SourceContext, input: PageInput, signal: AbortSignal): Promise<PageResult> {
   const { store, source } = context;
-  const runs = distinctRuns(input.runs);
+  const shown = distinctRuns(input.runs);
   const known = new Map<string, RunRecord>();
-  for (const record of await store.findRuns(source.name, runs)) if (record !== undefined) known.set(keyOf(record.key), record);
-  const fresh = runs.filter((run) => !known.has(keyOf(run)) && isOurs(context, run, input.epoch));
+  for (const record of await store.findRuns(source.name, shown)) if (record !== undefined) known.set(keyOf(record.key), record);
+  const runs = shown.filter((run) => !input.listed || !hasItsTime(known.get(keyOf(run))));
   const exported = (run: WorkflowRun) => isExported(context, run, input.epoch);
   const pending = runs.filter((run) => isTerminal(run) && needsPlacement(known.get(keyOf(run))));
   const { fetched, resolutions } = await resolvePlacements(context, pending, runs, known, exported, signal);
   const all = distinctRuns([...runs, ...fetched]);
-  const page: Page = {
+  const page = await pageOf(context, input, known, all, resolutions);
+  const { changes, counts } = decideAll(page, all, resolutions);
+  const stored = await commitPage(context, pageCommit(context, input, changes, counts), () =>
+    decideAll({ ...page, room: false }, all, resolutions),
+  );
+  const collected = stored.filter((change) =>
+    change.parts?.some((part) => !known.get(keyOf(change.key))?.parts.includes(part.part)),
+  ).length;
+  if (collected > 0) context.onQueued();
+  return {
+    fresh: shown.filter((run) => !known.has(keyOf(run)) && isOurs(context, run, input.epoch)),
+    unnamed: shown.filter((run) => isTerminal(run) && isUnnamed(known.get(keyOf(run)))),
+    collected,
+    lacksRoom: stored.some((change) => change.watch?.reason === "room"),
+  };
+}
+
+async function pageOf(
+  context: SourceContext,
+  input: PageInput,
+  known: ReadonlyMap<string, RunRecord>,
+  all: readonly WorkflowRun[],
+  resolutions: ReadonlyMap<string, Resolution>,
+): Promise<Page> {
+  const { config, server, store, source, hasRoom } = context;
+  const failed = all.filter((run) => known.get(keyOf(run))?.phase === "collected");
+  const outcomes = await store.outcomes(source.name, failed);
+  return {
     context,
     known,
-    rules: { interval: context.config.poll_interval, maxInterval: context.config.open_run_max_interval, feed: input.feed },
-    now: context.server.now(),
-    room: await context.hasRoom(),
+    rules: { interval: config.poll_interval, maxInterval: config.open_run_max_interval, feed: input.feed },
+    now: server.now(),
+    room: await hasRoom(),
     epoch: input.epoch,
     trees: await treeFacts(context, input.retention, all, resolutions),
+    outcomes: new Map(failed.map((run, index) => [keyOf(run), outcomes[index]?.destinations ?? {}])),
   };
-  const decisions = all.map((run) => decide(page, run, resolutions.get(keyOf(run))));
-  const changes = decisions.flatMap((decision) => (decision.change ? [decision.change] : []));
-  const commit = pageCommit(context, input, changes, sum(decisions.map((decision) => decision.counts ?? {})));
-  if (commit !== undefined) await store.commit(commit);
-  const collected = changes.filter((change) => (change.parts?.length ?? 0) > 0).length;
-  if (collected > 0) context.onQueued();
-  const unnamed = runs.filter((run) => isTerminal(run) && isUnnamed(known.get(keyOf(run))));
-  return { fresh, unnamed, collected };
+}
+
+function decideAll(page: Page, runs: readonly WorkflowRun[], resolutions: ReadonlyMap<string, Resolution>) {
+  const decisions = runs.map((run) => decide(page, run, resolutions.get(keyOf(run))));
+  const counts: Record<string, number> = {};
+  for (const [name, value] of decisions.flatMap((decision) => Object.entries(decision.counts ?? {})))
+    counts[name] = (counts[name] ?? 0) + value;
+  return { changes: decisions.flatMap((decision) => (decision.change ? [decision.change] : [])), counts };
+}
+
+/** A disk that is full takes no payload, but perhaps what is needed to go on following runs. @returns what was stored */
+async function commitPage(
+  { store }: SourceContext,
+  commit: PageCommit | undefined,
+  withoutPayloads: () => Pick<ReturnType<typeof decideAll>, "changes" | "counts">,
+): Promise<readonly RunChange[]> {
+  if (commit === undefined) return [];
+  try {
+    await store.commit(commit);
+    return commit.runs;
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.kind !== "full") throw error;
+    const { changes, counts } = withoutPayloads();
+    await store.commit({ ...commit, runs: changes, counts });
+    return changes;
+  }
 }
 
 function pageCommit(
-  context: SourceContext,
-  input: PageInput,
+  { source, log }: SourceContext,
+  { unreadable = [], warned = new Set() }: PageInput,
   runs: readonly RunChange[],
-  counts: Record<string, number>,
+  counts: Readonly<Record<string, number>>,
 ): PageCommit | undefined {
-  const unreadable = (input.unreadable ?? []).flatMap((entry) =>
-    entry.key === undefined
-      ? []
-      : [{ key: entry.key, reason: entry.reason.startsWith("too_large") ? "too_large" : "unreadable", message: entry.reason }],
-  );
-  for (const entry of input.unreadable ?? []) {
-    context.log.warn(
-      { source: context.source.name, position: entry.position, reason: entry.reason, run: entry.key?.id },
-      "a run could not be read",
-    );
+  for (const { position, reason, key } of unreadable) {
+    const word = key === undefined ? reason : keyOf(key);
+    if (warned.has(word)) continue;
+    if (warned.size >= MAX_WARNED) warned.clear();
+    warned.add(word);
+    log.warn({ source: source.name, position, reason, run: key?.id }, "a run could not be read");
   }
-  if (runs.length === 0 && unreadable.length === 0) return undefined;
-  const total = { ...counts, ...(unreadable.length > 0 && { unreadable: unreadable.length }) };
-  return { source: context.source.name, runs, counts: total, unreadable };
+  const lost = unreadable.flatMap(({ key, reason }) =>
+    key === undefined ? [] : [{ key, reason: reason.startsWith("too_large") ? "too_large" : "unreadable", message: reason }],
+  );
+  return runs.length === 0 && lost.length === 0 ? undefined : { source: source.name, runs, counts, unreadable: lost };
+}
+
+/** So many different entries are remembered as warned about. */
+const MAX_WARNED = 1_000;
+
+/** It waits for something, or for its failure function: a listing says nothing new about it. */
+function hasItsTime(record: RunRecord | undefined): boolean {
+  return record?.watch !== undefined && (record.phase === "waiting" || record.phase === "collected");
 }
 
 function needsPlacement(record: RunRecord | undefined): boolean {
@@ -88,10 +146,4 @@ function needsPlacement(record: RunRecord | undefined): boolean {
 
 function isUnnamed(record: RunRecord | undefined): boolean {
   return record === undefined || (record.phase === "open" && record.watch?.reason !== "ended");
-}
-
-function sum(counts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const total: Record<string, number> = {};
-  for (const count of counts) for (const [name, value] of Object.entries(count)) total[name] = (total[name] ?? 0) + value;
-  return total;
 }

@@ -4,10 +4,11 @@ import type { CollectedPart, RunChange, RunRecord, Watch } from "../state/store.
 import { mapRun } from "../trace/map-run.ts";
 import { nameRun } from "../trace/naming.ts";
 import type { MappedRun } from "../trace/span.ts";
+import { spanBytes } from "../trace/span-size.ts";
 import type { DestinationPlan, SourceContext } from "./context.ts";
 import { decodePlacement, encodePlacement, type Located, type Resolution } from "./place.ts";
 import { NO_TREE, type TreeFacts, type Verdict, verdict } from "./sampling.ts";
-import { type WatchRules, watchFailure, watchOpen, watchWaiting } from "./watch.ts";
+import { type WatchRules, watchAgain, watchFailure, watchForRoom, watchOpen, watchWaiting } from "./watch.ts";
 
 /** What becomes of one run of a page: pure, given what is known of it and where it lies. */
 
@@ -20,6 +21,8 @@ export interface Page {
   readonly epoch: Millis;
   readonly room: boolean;
   readonly trees: ReadonlyMap<string, TreeFacts>;
+  /** Of runs that were collected before: what became of them, by destination. */
+  readonly outcomes: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
 /** What is decided of one run, together with what `status` counts. */
@@ -39,9 +42,11 @@ export function isExported(context: SourceContext, run: WorkflowRun, epoch: Mill
 export function decide(page: Page, run: WorkflowRun, resolution: Resolution | undefined): Decision {
   const record = page.known.get(keyOf(run));
   if (record?.phase === "done") return {};
-  if (!isTerminal(run))
-    return isOurs(page.context, run, page.epoch) || record !== undefined ? { change: openChange(page, run, record, resolution) } : {};
   if (record?.phase === "collected") return { change: failureChange(page, run, record) };
+  if (!isTerminal(run)) {
+    const followed = isOurs(page.context, run, page.epoch) || record !== undefined;
+    return followed ? { change: openChange(page, run, record, resolution) } : {};
+  }
   if (resolution === undefined) return {};
   if (resolution.kind === "none") return notExported(page, run, record);
   if (resolution.kind === "wait") return { change: waiting(page, run, "ancestor", resolution.absent) };
@@ -68,61 +73,83 @@ function notExported(page: Page, run: WorkflowRun, record: RunRecord | undefined
   };
 }
 
-function waiting(page: Page, run: WorkflowRun, reason: "ancestor" | "verdict" | "room", absent?: Watch["absent"]): RunChange {
-  const watch = watchWaiting(reason, page.known.get(keyOf(run))?.watch, page.now, page.rules);
-  return { key: run, phase: "waiting", endedAt: endOf(run), watch: absent === undefined ? watch : { ...watch, absent } };
+function waiting(page: Page, run: WorkflowRun, reason: "ancestor" | "verdict", absent?: Watch["absent"]): RunChange {
+  const previous = page.known.get(keyOf(run))?.watch;
+  const counted = absent ?? (previous?.reason === reason ? previous.absent : undefined);
+  const watch = watchWaiting(reason, previous, page.now, page.rules);
+  return { key: run, phase: "waiting", endedAt: endOf(run), watch: counted === undefined ? watch : { ...watch, absent: counted } };
 }
 
 function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located): Decision {
   const { context } = page;
-  const placement = encodePlacement(run, resolution, context.settings);
-  if (!page.room) return { change: { ...waiting(page, run, "room"), ...(placement !== undefined && { placement }) } };
+  const encoded = encodePlacement(run, resolution, context.settings);
+  const placement = encoded === undefined ? {} : { placement: encoded };
+  if (!page.room) return { change: { key: run, phase: "waiting", endedAt: endOf(run), watch: watchForRoom(page.now), ...placement } };
   const tree = page.trees.get(keyOf(run)) ?? NO_TREE;
   const verdicts = context.destinations.map((plan) => ({ plan, verdict: verdict(run, resolution, plan, tree) }));
   const waits = verdicts.some(({ verdict: { kind } }) => kind === "wait");
-  const mapped = mapRun(run, resolution.placement, context.settings);
-  const part = encodePart(context, mapped, 0, deliveriesOf(verdicts));
   const watch = waits ? waiting(page, run, "verdict").watch : watchFailure(run, undefined, page.now, page.rules);
   const keptBy = verdicts.flatMap(({ plan, verdict: said }) => (said.kind === "keep" && said.keepsTree ? [plan.name] : []));
-  const bytes = part.payloads[0]?.chunks.reduce((total, chunk) => total + chunk.bytes.length, 0) ?? 0;
-  const parts = mapped.spans.some((span) => span.role === "failure") ? [part, { ...part, part: 1, payloads: [], deliveries: [] }] : [part];
+  const mapped = mapRun(run, resolution.placement, context.settings);
+  const bytes = mapped.spans.reduce((sum, span) => sum + spanBytes(span), 0);
+  const first = page.known.get(keyOf(run))?.parts.length ? {} : { counts: { collected: 1 } };
   return {
     change: {
       key: run,
       phase: waits ? "waiting" : watch === undefined ? "done" : "collected",
       endedAt: endOf(run),
-      ...(placement !== undefined && { placement }),
+      ...placement,
       ...(watch && { watch }),
-      parts,
-      tree: { traceId: resolution.placement.traceId, spans: part.spans, bytes, keptBy },
+      parts: partsOf(context, mapped, deliveriesOf(verdicts)),
+      tree: { traceId: resolution.placement.traceId, spans: mapped.spans.length, bytes, keptBy },
     },
-    counts: { collected: 1 },
+    ...first,
   };
 }
 
-function deliveriesOf(verdicts: readonly { plan: DestinationPlan; verdict: Verdict }[]): CollectedPart["deliveries"] {
+type Deliveries = CollectedPart["deliveries"];
+
+function deliveriesOf(verdicts: readonly { plan: DestinationPlan; verdict: Verdict }[]): Deliveries {
   return verdicts.flatMap(({ plan, verdict: said }) => {
     if (said.kind === "wait") return [];
     return [said.kind === "keep" ? { destination: plan.name, encoding: plan.encoding } : { destination: plan.name, excluded: said.reason }];
   });
 }
 
-/** The failure function of a run that was sent already: its span alone follows once it has settled. */
+/**
+ * The failure function of a run that was sent already: its span alone follows once it has settled, to those
+ * that have got the run.
+ */
 function failureChange(page: Page, run: WorkflowRun, record: RunRecord): RunChange {
   const { context } = page;
-  const watch = watchFailure(run, record.watch, page.now, page.rules);
-  const base = { key: run, phase: watch === undefined ? "done" : "collected", ...(watch && { watch }) } as const;
-  if (watch !== undefined || record.parts.includes(1) || run.failureFunction === undefined) return base;
+  const watch = isTerminal(run)
+    ? watchFailure(run, record.watch, page.now, page.rules)
+    : record.watch && watchAgain(record.watch, page.now, page.rules);
+  if (watch !== undefined) return { key: run, phase: "collected", watch };
+  const end = { key: run, phase: "done" } as const;
   const resolution = record.placement === undefined ? undefined : decodePlacement(run, record.placement, context.settings);
-  if (resolution?.kind !== "placed") return base;
+  if (resolution?.kind !== "placed" || record.parts.includes(FAILURE_PART)) return end;
+  if (!page.room) return { key: run, phase: "collected", watch: watchForRoom(page.now) };
+  const got = page.outcomes.get(keyOf(run)) ?? {};
+  const plans = context.destinations.filter(({ name }) => got[name] !== undefined && !got[name].startsWith("excluded"));
+  const deliveries = plans.map((plan) => ({ destination: plan.name, encoding: plan.encoding }));
   const mapped = mapRun(run, resolution.placement, context.settings);
-  const failure = mapped.spans.filter((span) => span.role === "failure");
-  if (failure.length === 0) return base;
-  const deliveries = context.destinations.map((plan) => ({ destination: plan.name, encoding: plan.encoding }));
-  return { ...base, parts: [encodePart(context, { ...mapped, spans: failure }, 1, deliveries)] };
+  return { ...end, parts: partsOf(context, mapped, deliveries).filter((part) => part.part === FAILURE_PART) };
 }
 
-function encodePart(context: SourceContext, mapped: MappedRun, part: number, deliveries: CollectedPart["deliveries"]): CollectedPart {
+const RUN_PART = 0;
+const FAILURE_PART = 1;
+
+/** The failure function is a part of its own even where it goes out with the run: each part is always the same spans. */
+function partsOf(context: SourceContext, { resource, spans }: MappedRun, deliveries: Deliveries): CollectedPart[] {
+  const failure = spans.filter((span) => span.role === "failure");
+  const run = encodePart(context, { resource, spans: spans.filter((span) => span.role !== "failure") }, RUN_PART, deliveries);
+  if (failure.length === 0) return [run];
+  const kept = deliveries.filter((delivery) => delivery.excluded === undefined); // the run's verdict is counted once
+  return [run, encodePart(context, { resource, spans: failure }, FAILURE_PART, kept)];
+}
+
+function encodePart(context: SourceContext, mapped: MappedRun, part: number, deliveries: Deliveries): CollectedPart {
   const queued = new Set(deliveries.filter((delivery) => delivery.excluded === undefined).map((delivery) => delivery.destination));
   const encodings = new Set(context.destinations.filter((plan) => queued.has(plan.name)).map((plan) => plan.encoding));
   const ends = mapped.spans.map((span) => span.end);

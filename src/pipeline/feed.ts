@@ -1,11 +1,12 @@
-import { endOf, keyOf, type Millis, type RunKey, type WorkflowRun } from "../model/run.ts";
+import { endOf, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { EventPage, RunEvent } from "../sources/source.ts";
-import { type FeedState, type RunChange, StoreError } from "../state/store.ts";
-import { type Reader, type Trouble, troubleOf } from "./reader.ts";
+import type { RunChange } from "../state/store.ts";
+import type { Reader } from "./reader.ts";
+import { type Trouble, troubleOf } from "./trouble.ts";
 
 /**
  * The completion feed: the message log read as one unfiltered stream by time. It names what has started
- * and what has ended; a run it names as ended is then asked for by its id (reader.ts, `askDueRuns`). It
+ * and what has ended; a run it names as ended is then asked for by its id (ask.ts). It
  * writes watches and nothing else, so a feed that lies can delay a run but never lose one.
  */
 
@@ -14,62 +15,65 @@ const PAGE = 1_000;
 const OVERLAP_MS = 60_000;
 /** A feed that is not there is looked for again after this; one that was caught lying, too. */
 const RETRY_AFTER_MS = 600_000;
-/** More pages than this in one read is a log that does not end. */
-const MAX_PAGES = 2_000;
 
 const ENDS = new Set(["RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"]);
 
+/** @throws StoreError */
 export async function readFeed(reader: Reader, signal: AbortSignal): Promise<{ readonly trouble?: Trouble }> {
-  const { config, server } = reader.context;
-  if (config.completion_feed === "off") return {};
+  const { config, server, source } = reader.context;
   const feed = reader.state().feed ?? { status: "unknown" };
-  if (feed.retryAt !== undefined && server.now() < feed.retryAt) return {};
+  if (config.completion_feed === "off" || (feed.retryAt !== undefined && server.now() < feed.retryAt)) return {};
   const startedAt = server.now();
   const floor = Math.max(reader.state().epoch, (feed.watermark ?? reader.state().epoch) - OVERLAP_MS);
+  const cursors = new Set<string>();
   let cursor: string | undefined;
-  let newest = 0;
-  let events = 0;
-  for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-    const reply = await reader.context.source.events({ count: PAGE, ...(cursor !== undefined && { cursor }) }, "feed", signal);
+  let newest: Millis | undefined;
+  for (;;) {
+    const reply = await source.events({ count: PAGE, ...(cursor !== undefined && { cursor }) }, "feed", signal);
     if (reply.kind === "refused" && reply.reason === "not_found") return standDown(reader, "absent", "the API has no message log");
-    if (reply.kind === "refused" && reply.reason === "bad_request" && cursor !== undefined) return {}; // the cursor expired: from the watermark again
     if (reply.kind !== "ok") return { trouble: troubleOf(reply) };
     server.observe(reply.serverTime);
-    const stored = await storeEvents(reader, reply.value);
-    if (stored !== undefined) return { trouble: stored };
-    events += reply.value.events.length;
-    newest = reply.value.events.reduce((latest, event) => Math.max(latest, event.time), newest);
-    if (reply.value.cursor === undefined || reply.value.cursor === cursor || isPast(reply.value, floor)) break;
-    cursor = reply.value.cursor;
+    const page = reply.value;
+    await storeEvents(reader, page);
+    if (page.events.length > 0) newest = page.events.reduce((latest, event) => Math.max(latest, event.time), newest ?? 0);
+    if (page.cursor === undefined) return settleFeed(reader, newest, startedAt);
+    // page after page of a log that begins with its oldest events would be read to find the newest
+    if (!isDescending(page)) return standDown(reader, "distrusted", "it does not begin with the newest events");
+    if (isPast(page, floor)) return settleFeed(reader, newest, startedAt);
+    if (cursors.has(page.cursor)) return standDown(reader, "distrusted", "its paging does not end");
+    cursors.add(page.cursor);
+    cursor = page.cursor;
   }
-  return settleFeed(reader, feed, { events, newest, startedAt });
 }
 
-/** A page in which everything is older than what is wanted, in a log that goes from new to old. */
+/** A page in which everything is older than what is wanted. */
 function isPast(page: EventPage, floor: Millis): boolean {
-  const first = page.events[0];
-  const last = page.events.at(-1);
-  if (first === undefined || last === undefined) return false;
-  const descending = first.time >= last.time;
-  return descending && page.events.every((event) => event.time < floor);
+  return page.events.length > 0 && page.events.every((event) => event.time < floor);
 }
 
-async function settleFeed(
-  reader: Reader,
-  feed: FeedState,
-  read: { events: number; newest: Millis; startedAt: Millis },
-): Promise<{ trouble?: Trouble }> {
+/** As a whole: neighbours may have changed places. */
+function isDescending({ events }: EventPage): boolean {
+  const middle = Math.floor(events.length / 2);
+  const mean = (part: EventPage["events"]) => part.reduce((sum, event) => sum + event.time / part.length, 0);
+  return middle === 0 || mean(events.slice(0, middle)) >= mean(events.slice(-middle));
+}
+
+/** All of it was read. @param newest time of its latest event */
+async function settleFeed(reader: Reader, newest: Millis | undefined, startedAt: Millis): Promise<{ trouble?: Trouble }> {
   const { server, log, source } = reader.context;
+  const feed = reader.state().feed ?? { status: "unknown" };
+  const trusted = feed.status === "trusted";
   // an empty log proves nothing: it is trusted once it has named something
-  if (feed.status !== "trusted" && read.events === 0) return {};
-  const watermark = Math.min(Math.max(read.newest, feed.watermark ?? 0), server.now());
-  if (feed.status !== "trusted") log.info({ source: source.name }, "the message log answers: it names what ends");
-  const since = (feed.status === "trusted" ? feed.since : undefined) ?? read.startedAt;
+  if (!trusted && newest === undefined) return {};
+  const watermark = Math.min(Math.max(newest ?? 0, feed.watermark ?? 0), server.now());
+  if (trusted && watermark === feed.watermark) return {};
+  if (!trusted) log.info({ source: source.name }, "the message log answers: it names what ends");
+  const since = (trusted ? feed.since : undefined) ?? startedAt;
   await reader.save({ feed: { status: "trusted", watermark, since } });
   return {};
 }
 
-/** Reading goes on without the feed, visibly; every open run is asked for at its own pace again. */
+/** Reading goes on without the feed, visibly; every open run is asked for at its own pace again. @throws StoreError */
 export async function standDown(reader: Reader, status: "absent" | "distrusted", reason: string): Promise<{ trouble?: Trouble }> {
   const { server, store, source, config, log } = reader.context;
   const before = reader.state().feed?.status;
@@ -92,30 +96,21 @@ export async function distrustIfHoles(reader: Reader, unnamed: readonly Workflow
   if (hole !== undefined) await standDown(reader, "distrusted", `it did not name the end of run ${hole.id} within a minute`);
 }
 
-async function storeEvents(reader: Reader, page: EventPage): Promise<Trouble | undefined> {
+async function storeEvents(reader: Reader, page: EventPage): Promise<void> {
   const { store, source, server } = reader.context;
-  const latest = latestByRun(page.events, reader.state().epoch);
-  if (latest.size === 0) return undefined;
-  const keys: RunKey[] = [...latest.values()];
-  const records = await store.findRuns(source.name, keys);
-  const changes: RunChange[] = [];
-  [...latest.values()].forEach((event, index) => {
+  const latest = [...latestByRun(page.events, reader.state().epoch).values()];
+  const records = await store.findRuns(source.name, latest);
+  const now = server.now();
+  const changes = latest.flatMap((event, index): RunChange[] => {
     const record = records[index];
-    if (ENDS.has(event.state)) {
-      if (record !== undefined && (record.phase !== "open" || record.watch?.reason === "ended")) return;
-      changes.push({ key: keyOnly(event), phase: "open", watch: { reason: "ended", polls: 0, dueAt: server.now() } });
-    } else if (record === undefined) {
-      changes.push({ key: keyOnly(event), phase: "open", watch: { reason: "open", polls: 0, dueAt: server.now() + FIRST_LOOK_MS } });
+    const key = { id: event.id, createdAt: event.createdAt };
+    if (!ENDS.has(event.state)) {
+      return record === undefined ? [{ key, phase: "open", watch: { reason: "open", polls: 0, dueAt: now + FIRST_LOOK_MS } }] : [];
     }
+    const isNews = record === undefined || record.phase === "gone" || (record.phase === "open" && record.watch?.reason !== "ended");
+    return isNews ? [{ key, phase: "open", watch: { reason: "ended", polls: 0, dueAt: now } }] : [];
   });
-  if (changes.length === 0) return undefined;
-  try {
-    await store.commit({ source: source.name, runs: changes });
-    return undefined;
-  } catch (error) {
-    if (error instanceof StoreError) return { kind: "storage", message: `the state cannot be written (${error.kind}): ${error.message}` };
-    throw error;
-  }
+  if (changes.length > 0) await store.commit({ source: source.name, runs: changes });
 }
 
 /** A run that the feed saw start is looked at once in a long while, in case the feed misses its end. */
@@ -131,8 +126,4 @@ function latestByRun(events: readonly RunEvent[], epoch: Millis): Map<string, Ru
     if (before === undefined || ended) latest.set(keyOf(event), event);
   }
   return latest;
-}
-
-function keyOnly(event: RunEvent): RunKey {
-  return { id: event.id, createdAt: event.createdAt };
 }

@@ -1,12 +1,15 @@
 import { backoff } from "./backoff.ts";
 import type { SourceContext } from "./context.ts";
-import { type CycleReport, type PollMemory, pollCycle } from "./poll.ts";
+import { type CycleReport, pollCycle } from "./poll.ts";
 import { openReader, type Reader } from "./reader.ts";
+import { guarded, type Trouble } from "./trouble.ts";
 
 /** A source that showed nothing new for this long is polled at `poll_interval_idle`. */
 const IDLE_AFTER_MS = 600_000;
 /** A source that refuses or fails is asked again after at most this. */
 const TROUBLE_CAP_MS = 60_000;
+/** A clock that is further off is warned about; and again once it has gone as far from what was said. */
+const SKEW_LIMIT_MS = 30_000;
 
 export interface SourceLoop {
   readonly name: string;
@@ -16,58 +19,100 @@ export interface SourceLoop {
   once(signal: AbortSignal): Promise<CycleReport>;
   /** Ends the wait for the next cycle: a secret was renewed. */
   readonly wakeUp: () => void;
+  snapshot(): SourceSnapshot;
+}
+
+/** What `status` and metrics show of a source beyond what the store knows. */
+export interface SourceSnapshot {
+  /** Why the last cycle could not read everything. */
+  readonly troubles: readonly Trouble[];
+  /** Own clock minus the API's, in ms. */
+  readonly skew?: number;
+  /** When a cycle was last complete, on the API's clock. */
+  readonly completeAt?: number;
+}
+
+interface LoopState {
+  reader?: Reader;
+  failures: number;
+  /** On the monotonic clock. */
+  activeAt: number;
+  skewSaid: number;
+  snapshot: Omit<SourceSnapshot, "skew">;
+  wake: AbortController;
 }
 
 export function createSourceLoop(context: SourceContext): SourceLoop {
-  let wake = new AbortController();
+  const { clock, server, source } = context;
+  const loop: LoopState = {
+    failures: 0,
+    activeAt: clock.monotonic(),
+    skewSaid: 0,
+    snapshot: { troubles: [] },
+    wake: new AbortController(),
+  };
   return {
-    name: context.source.name,
+    name: source.name,
     async run(signal) {
-      const memory: PollMemory = {};
-      const pace = { failures: 0, activeAt: context.clock.monotonic() };
-      const reader = await openReader(context);
       while (!signal.aborted) {
-        const startedAt = context.clock.monotonic();
-        const report = await pollCycle(reader, memory, false, signal);
-        logCycle(context, report);
-        context.onCycle?.({ ...report, startedAt });
-        const interval = nextInterval(reader, report, pace);
-        wake = new AbortController();
-        const left = interval - (context.clock.monotonic() - startedAt);
-        if (!signal.aborted && left > 0) await context.clock.sleep(left, AbortSignal.any([signal, wake.signal]));
+        const wake = new AbortController();
+        loop.wake = wake;
+        const startedAt = clock.monotonic();
+        const report = await cycle(context, loop, false, signal);
+        const pause = await pauseAfter(context, loop, report, clock.monotonic() - startedAt);
+        if (!signal.aborted && pause > 0) await clock.sleep(pause, AbortSignal.any([signal, wake.signal]));
       }
     },
-    async once(signal) {
-      const report = await pollCycle(await openReader(context), {}, true, signal);
-      logCycle(context, report);
-      return report;
+    once: (signal) => cycle(context, loop, true, signal),
+    wakeUp: () => loop.wake.abort(),
+    snapshot() {
+      const skew = server.skew();
+      return { ...loop.snapshot, ...(skew !== undefined && { skew }) };
     },
-    wakeUp: () => wake.abort(),
   };
 }
 
-function nextInterval({ context }: Reader, report: CycleReport, pace: { failures: number; activeAt: number }): number {
-  const { config, clock } = context;
-  if (report.troubles.length > 0) {
-    pace.failures += 1;
-    return Math.max(config.poll_interval, backoff(pace.failures - 1, clock.random(), config.poll_interval, TROUBLE_CAP_MS));
-  }
-  pace.failures = 0;
-  if (report.fresh > 0 || report.collected > 0) pace.activeAt = clock.monotonic();
-  const idle = clock.monotonic() - pace.activeAt >= IDLE_AFTER_MS;
-  return idle ? Math.max(config.poll_interval, config.poll_interval_idle) : config.poll_interval;
+async function cycle(context: SourceContext, loop: LoopState, everything: boolean, signal: AbortSignal): Promise<CycleReport> {
+  const opened = loop.reader ?? (await guarded(() => openReader(context, signal)));
+  if ("trouble" in opened) return noteReport(context, loop, { collected: 0, fresh: 0, troubles: [opened.trouble] });
+  loop.reader = opened;
+  return noteReport(context, loop, await pollCycle(opened, everything, signal));
 }
 
-function logCycle({ log, source, server }: SourceContext, report: CycleReport): void {
+/** How long until the next cycle, in ms. @param took how long this one took */
+async function pauseAfter(
+  { config, clock, store, source, server }: SourceContext,
+  loop: LoopState,
+  report: CycleReport,
+  took: number,
+): Promise<number> {
+  const { poll_interval: usual } = config;
+  if (report.troubles.length > 0) {
+    loop.failures += 1;
+    return Math.max(usual, backoff(loop.failures - 1, clock.random(), usual, TROUBLE_CAP_MS));
+  }
+  loop.failures = 0;
+  if (report.fresh > 0 || report.collected > 0) loop.activeAt = clock.monotonic();
+  if (clock.monotonic() - loop.activeAt < IDLE_AFTER_MS) return usual - took;
+  const idle = Math.max(usual, config.poll_interval_idle) - took;
+  const due = await guarded(async () => ({ at: await store.nextDue(source.name) }));
+  const next = "at" in due && due.at !== undefined ? due.at - server.now() : idle;
+  return Math.min(idle, Math.max(usual - took, next));
+}
+
+function noteReport({ log, source, server }: SourceContext, loop: LoopState, report: CycleReport): CycleReport {
+  const complete = report.troubles.length === 0;
+  loop.snapshot = { ...loop.snapshot, troubles: report.troubles, ...(complete && { completeAt: server.now() }) };
   if (report.collected > 0) log.info({ source: source.name, runs: report.collected }, "collected");
   for (const trouble of report.troubles) {
     if (trouble.kind === "aborted") continue;
     const level = trouble.kind === "unavailable" ? "warn" : "error";
     log[level]({ source: source.name, reason: trouble.message }, "reading is held up; nothing is lost, it is read again");
   }
-  const skew = server.skew();
-  if (skew !== undefined && Math.abs(skew) > SKEW_LIMIT_MS)
+  const skew = server.skew() ?? 0;
+  const news = Math.abs(skew - loop.skewSaid) > SKEW_LIMIT_MS;
+  if (news && Math.abs(skew) > SKEW_LIMIT_MS)
     log.warn({ source: source.name, seconds: Math.round(skew / 1_000) }, "this machine's clock is off");
+  if (news) loop.skewSaid = skew;
+  return report;
 }
-
-const SKEW_LIMIT_MS = 30_000;

@@ -22,12 +22,15 @@ export async function maintainStore(store: Store, sources: readonly UpstashSourc
 }
 
 /**
- * Runs that ended before this are shown by no listing any more. Where the retention is learnt, it counts
- * from the last complete sweep: whatever is still visible was visible then, and so was at most that old.
+ * Runs that ended before this are shown by no listing any more. It counts from what the API itself was seen
+ * to have created last, so that a wrong clock of ours forgets nothing; where the retention is learnt, from the
+ * last complete sweep: whatever is still visible was visible then, and so was at most that old.
  */
 export function forgetLimit(source: Pick<UpstashSourceConfig, "retention">, state: SourceState, now: Millis): Millis {
-  if (source.retention !== undefined) return now - source.retention - MARGIN_MS;
+  if (state.watermark === undefined) return 0;
+  const latest = Math.min(now, state.watermark);
+  if (source.retention !== undefined) return latest - source.retention - MARGIN_MS;
   const sweptAt = state.sweep?.finishedAt;
-  if (sweptAt === undefined || state.learnedRetentionMs === undefined) return now - UNKNOWN_RETENTION_MS - MARGIN_MS;
-  return sweptAt - state.learnedRetentionMs - MARGIN_MS;
+  if (sweptAt === undefined || state.learnedRetentionMs === undefined) return latest - UNKNOWN_RETENTION_MS - MARGIN_MS;
+  return Math.min(latest, sweptAt) - state.learnedRetentionMs - MARGIN_MS;
 }

@@ -46,6 +46,11 @@ interface Search {
   /** False for runs that no destination gets (dropped, filtered, before the epoch). */
   readonly exported: (run: WorkflowRun) => boolean;
   readonly memo: Map<string, Resolution>;
+  /** Runs being resolved, and those of them that turned out to be invoked by what they invoke. */
+  readonly path: Set<string>;
+  readonly circular: Set<string>;
+  /** How long the ancestors of the run at hand were not to be found, this time included. */
+  absence: NonNullable<Watch["absent"]>;
   /** Traces that are past their limit: they take no further run. */
   readonly full: Set<string>;
 }
@@ -63,31 +68,58 @@ export async function resolvePlacements(
   exported: (run: WorkflowRun) => boolean,
   signal: AbortSignal,
 ): Promise<Resolved> {
-  const runs = new Map(page.map((run) => [keyOf(run), run]));
-  const search: Search = { context, runs, known, unavailable: new Set(), exported, memo: new Map(), full: new Set() };
+  const search: Search = {
+    context,
+    runs: new Map(page.map((run) => [keyOf(run), run])),
+    known,
+    unavailable: new Set(),
+    exported,
+    memo: new Map(),
+    path: new Set(),
+    circular: new Set(),
+    absence: { count: 0, since: 0 },
+    full: new Set(),
+  };
   const fetched: WorkflowRun[] = [];
   let frontier = wanted;
   for (let level = 0; level < MAX_LEVELS && frontier.length > 0; level += 1) {
     frontier = await findAncestors(search, missingInvokers(search, frontier), signal);
-    for (const run of frontier) runs.set(keyOf(run), run);
+    for (const run of frontier) search.runs.set(keyOf(run), run);
     fetched.push(...frontier);
   }
-  for (const run of [...wanted, ...fetched]) resolve(search, run, 0);
+  await noteFullTraces(search, [...wanted, ...fetched]);
+  const absences = new Map([...wanted, ...fetched].map((run) => [run, absenceOf(search, run)]));
+  // first those that have waited longest: what they stop waiting for, nobody else has to wait for
+  for (const [run, absence] of [...absences].sort((a, b) => b[1].count - a[1].count || a[1].since - b[1].since)) {
+    search.absence = absence;
+    resolve(search, run, 0);
+  }
   return { fetched, resolutions: search.memo };
+}
+
+function absenceOf({ known, context }: Search, run: RunKey): NonNullable<Watch["absent"]> {
+  const watch = known.get(keyOf(run))?.watch;
+  return countAbsence(watch?.reason === "ancestor" ? watch.absent : undefined, context.server.now());
 }
 
 function resolve(search: Search, run: WorkflowRun, level: number): Resolution {
   const key = keyOf(run);
   const before = search.memo.get(key);
   if (before !== undefined) return before;
-  search.memo.set(key, linked(run, search.context)); // what a run that invokes its own ancestor finds
-  const resolution = decide(search, run, level);
+  if (search.path.has(key)) {
+    search.circular.add(key);
+    return linked(run, search.context);
+  }
+  search.path.add(key);
+  const found = decide(search, run, level);
+  search.path.delete(key);
+  const resolution = search.circular.has(key) ? linked(run, search.context) : found;
   search.memo.set(key, resolution);
   return resolution;
 }
 
 function decide(search: Search, run: WorkflowRun, level: number): Resolution {
-  const { context, known } = search;
+  const { context, known, absence } = search;
   const stored = known.get(keyOf(run))?.placement;
   if (stored !== undefined) return decodePlacement(run, stored, context.settings);
   if (!search.exported(run)) return { kind: "none" };
@@ -99,14 +131,12 @@ function decide(search: Search, run: WorkflowRun, level: number): Resolution {
   const ofAncestor = known.get(keyOf(invoker))?.placement;
   if (ofAncestor !== undefined) return nestIn(search, decodePlacement(invoker, ofAncestor, context.settings), run, invoker);
   if (search.unavailable.has(keyOf(invoker))) return { kind: "wait" };
-  const now = context.server.now();
-  const absent = countAbsence(known.get(keyOf(run))?.watch?.absent, now);
-  return isGone(absent, now) ? linked(run, context) : { kind: "wait", absent };
+  return isGone(absence, context.server.now()) ? linked(run, context) : { kind: "wait", absent: absence };
 }
 
 function nestIn(search: Search, ancestor: Resolution, run: WorkflowRun, invoker: RunKey): Resolution {
   const { context } = search;
-  if (ancestor.kind === "wait") return { kind: "wait" };
+  if (ancestor.kind === "wait") return ancestor.absent === undefined ? ancestor : { kind: "wait", absent: search.absence };
   if (ancestor.kind === "none") return linked(run, context);
   if (search.full.has(ancestor.placement.traceId))
     return { kind: "placed", placement: linkedPlacement(run, context.settings, ancestor.placement) };
@@ -144,11 +174,7 @@ async function findAncestors(search: Search, wanted: readonly RunKey[], signal: 
   if (wanted.length === 0) return [];
   const { context, known } = search;
   const records = await context.store.findRuns(context.source.name, wanted);
-  for (const record of records) {
-    if (record === undefined) continue;
-    known.set(keyOf(record.key), record);
-    await noteFullTrace(search, record);
-  }
+  for (const record of records) if (record !== undefined) known.set(keyOf(record.key), record);
   const toFetch = wanted.filter((key) => known.get(keyOf(key))?.placement === undefined);
   if (toFetch.length === 0) return [];
   const reply = await context.source.fetch(toFetch, "ancestors", signal);
@@ -160,13 +186,17 @@ async function findAncestors(search: Search, wanted: readonly RunKey[], signal: 
   return [];
 }
 
-/** A run that is only known from the page has no trace yet: the limit is looked up where runs were collected before. */
-async function noteFullTrace(search: Search, record: RunRecord): Promise<void> {
-  const { store, settings } = search.context;
-  const located = record.placement === undefined ? undefined : decodePlacement(record.key, record.placement, search.context.settings);
-  if (located?.kind !== "placed") return;
-  const { spans, bytes } = await store.traceSize(located.placement.traceId);
-  if (spans >= settings.traces.max_spans_per_trace || bytes >= settings.traces.max_trace_bytes) search.full.add(located.placement.traceId);
+/** The traces of ancestors that were placed before, and that nothing more may go into. */
+async function noteFullTraces({ context, known, full }: Search, runs: readonly WorkflowRun[]): Promise<void> {
+  const { max_spans_per_trace, max_trace_bytes } = context.settings.traces;
+  for (const { invoker } of runs) {
+    const record = invoker?.createdAt === undefined ? undefined : known.get(keyOf({ id: invoker.id, createdAt: invoker.createdAt }));
+    if (record?.placement === undefined) continue;
+    const located = decodePlacement(record.key, record.placement, context.settings);
+    if (located.kind !== "placed") continue;
+    const { spans, bytes } = await context.store.traceSize(located.placement.traceId);
+    if (spans >= max_spans_per_trace || bytes >= max_trace_bytes) full.add(located.placement.traceId);
+  }
 }
 
 const OWN = "own";

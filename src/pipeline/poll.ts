@@ -1,9 +1,10 @@
-import type { Millis } from "../model/run.ts";
 import type { RunPage } from "../sources/source.ts";
+import { askDueRuns } from "./ask.ts";
 import type { PageResult } from "./collect.ts";
-import { distrustIfHoles, readFeed } from "./feed.ts";
-import { askDueRuns, type Listing, type ListingResult, listRuns, type Reader, type Trouble } from "./reader.ts";
-import { pagesPerCycle, sweepDue, sweepRunning, sweepSlice } from "./sweep.ts";
+import { distrustIfHoles, readFeed, standDown } from "./feed.ts";
+import { type Listing, type ListingResult, listRuns, type Reader } from "./reader.ts";
+import { sweepDue, sweepPages, sweepRunning, sweepSlice } from "./sweep.ts";
+import { guarded, type Trouble } from "./trouble.ts";
 
 /**
  * One cycle of reading a source (delivery.md, "Reading"): the feed where it is trusted, the newest page,
@@ -28,36 +29,40 @@ export interface CycleReport {
   readonly troubles: readonly Trouble[];
 }
 
-/** What the cycles of one process remember; everything that must survive is in the store. */
-export interface PollMemory {
-  newestListedAt?: Millis;
-}
-
 /** @param everything list and sweep whatever is due, to the end (`--once`). */
-export async function pollCycle(reader: Reader, memory: PollMemory, everything: boolean, signal: AbortSignal): Promise<CycleReport> {
-  const parts: ListingResult[] = [];
+export async function pollCycle(reader: Reader, everything: boolean, signal: AbortSignal): Promise<CycleReport> {
+  const { memory } = reader;
+  memory.healthy = false;
   const troubles: Trouble[] = [];
+  let collected = 0;
   let fresh = 0;
-  const note = (result: ListingResult) => {
-    parts.push(result);
-    if (result.trouble) troubles.push(result.trouble);
+  /** Nothing else is tried where it cannot succeed. */
+  const part = async (work: () => Promise<{ readonly trouble?: Trouble; readonly collected?: number }>) => {
+    if (signal.aborted || troubles.some(({ kind }) => kind === "unauthorized" || kind === "aborted")) return false;
+    const result: Awaited<ReturnType<typeof work>> = await guarded(work);
+    if (result.trouble !== undefined) troubles.push(result.trouble);
+    collected += result.collected ?? 0;
+    return result.trouble === undefined;
   };
   const onPage = async (_: RunPage, stored: PageResult) => {
     fresh += stored.fresh.length;
     await distrustIfHoles(reader, stored.unnamed);
   };
-  const feed = await readFeed(reader, signal);
-  if (feed.trouble) troubles.push(feed.trouble);
+  const feed = await part(() => readFeed(reader, signal));
   const whole = everything && sweepDue(reader) && !sweepRunning(reader);
-  if (whole) note(await listEverything(reader, signal));
-  else if (everything || newestDue(reader, memory)) note(await listNewest(reader, memory, onPage, signal));
-  if (reader.state().openListed !== true && !signal.aborted) note(await listOpen(reader, signal));
-  if (lookbackDue(reader) && !signal.aborted) note(await listLookback(reader, onPage, signal));
-  const asked = await askDueRuns(reader, signal, everything ? Number.MAX_SAFE_INTEGER : undefined);
-  if (asked.trouble) troubles.push(asked.trouble);
-  const pages = everything ? Number.POSITIVE_INFINITY : pagesPerCycle(reader);
-  if (!whole && !signal.aborted) note(await sweepSlice(reader, pages, signal));
-  return { collected: asked.collected + parts.reduce((sum, part) => sum + part.collected, 0), fresh, troubles };
+  if (whole) await part(() => listEverything(reader, signal));
+  else if (everything || !feed || newestDue(reader)) {
+    const listed = await part(() => listNewest(reader, onPage, signal));
+    const [trouble] = troubles;
+    if (listed && !feed && trouble !== undefined)
+      await part(() => standDown(reader, "distrusted", `it does not answer: ${trouble.message}`));
+  }
+  if (reader.state().openListed !== true) await part(() => listOpen(reader, signal));
+  if (lookbackDue(reader)) await part(() => listLookback(reader, onPage, signal));
+  await part(() => askDueRuns(reader, signal, everything));
+  const pages = everything ? Number.POSITIVE_INFINITY : sweepPages(reader);
+  if (!whole) await part(() => sweepSlice(reader, pages, signal));
+  return { collected, fresh, troubles };
 }
 
 /** A sweep from start to end lists all that the other listings would. */
@@ -71,9 +76,10 @@ async function listEverything(reader: Reader, signal: AbortSignal): Promise<List
   return result;
 }
 
-function newestDue(reader: Reader, memory: PollMemory): boolean {
+function newestDue(reader: Reader): boolean {
   if (!reader.feedTrusted() || reader.state().watermark === undefined) return true;
-  return reader.context.server.now() - (memory.newestListedAt ?? 0) >= NEWEST_EVERY_WITH_FEED_MS;
+  const { newestListedAt } = reader.memory;
+  return newestListedAt === undefined || reader.context.clock.monotonic() - newestListedAt >= NEWEST_EVERY_WITH_FEED_MS;
 }
 
 /**
@@ -81,7 +87,7 @@ function newestDue(reader: Reader, memory: PollMemory): boolean {
  * known runs. The watermark moves when all of it is in, never before: a listing that was cut short must
  * not hide what lies behind its first pages.
  */
-async function listNewest(reader: Reader, memory: PollMemory, onPage: NonNullable<Listing["onPage"]>, signal: AbortSignal) {
+async function listNewest(reader: Reader, onPage: NonNullable<Listing["onPage"]>, signal: AbortSignal) {
   const { server, config } = reader.context;
   const { watermark, epoch } = reader.state();
   const floor = (watermark ?? epoch) - SETTLED_AFTER_MS;
@@ -89,12 +95,10 @@ async function listNewest(reader: Reader, memory: PollMemory, onPage: NonNullabl
     const settled = server.now() - SETTLED_AFTER_MS;
     return page.runs.length > 0 && fresh.length === 0 && page.runs.every((run) => run.createdAt < Math.min(floor, settled));
   };
-  const listing = { query: { count: PAGE }, purpose: "newest", isEnough, onPage } as const;
-  let result = await listRuns(reader, listing, signal);
-  if (result.expired) result = await listRuns(reader, listing, signal);
+  const result = await listRuns(reader, { query: { count: PAGE }, purpose: "newest", isEnough, onPage }, signal);
   if (!result.complete) return result;
   const startedAt = server.now();
-  memory.newestListedAt = startedAt;
+  reader.memory.newestListedAt = reader.context.clock.monotonic();
   // one run from the year 2286 must not move the watermark there
   const newest = Math.min(result.newestCreatedAt ?? watermark ?? epoch, server.now());
   const backTo = result.cursor === undefined ? Number.NEGATIVE_INFINITY : (result.oldestCreatedAt ?? startedAt);

@@ -1,5 +1,6 @@
-import { endOf, keyOf, type WorkflowRun } from "../model/run.ts";
+import { endOf, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { RunRecord, TraceSize } from "../state/store.ts";
+import { traceId } from "../trace/ids.ts";
 import { keepByRatio, keptByOutcome } from "../trace/sampling.ts";
 import type { DestinationPlan, SourceContext } from "./context.ts";
 import type { Located, Resolution } from "./place.ts";
@@ -12,30 +13,47 @@ export type Verdict =
 
 export interface TreeFacts {
   readonly size: TraceSize | undefined;
-  /** The record of the run whose own trace this is, where that is another run. */
-  readonly top: RunRecord | undefined;
-  /** No time is left to wait for the top ancestor's end. */
+  /** Another run of the tree may still keep it. */
+  readonly unfinished: boolean;
+  /** No time is left to wait for that. */
   readonly late: boolean;
 }
 
 export function verdict(run: WorkflowRun, located: Located, plan: DestinationPlan, tree: TreeFacts): Verdict {
   const { ratio, keep } = plan.sampling;
-  const joined = located.top === undefined && located.placement.parentSpanId !== undefined;
+  const top = located.top ?? run;
+  const joined = located.placement.traceId !== traceId(top.id, top.createdAt); // it follows its caller
   if (joined || keepByRatio(located.placement.traceId, ratio)) return { kind: "keep", keepsTree: false };
   if (keptByOutcome(run, keep)) return { kind: "keep", keepsTree: true };
   if (tree.size?.keptBy.includes(plan.name)) return { kind: "keep", keepsTree: false };
-  if (tree.top === undefined || tree.top.phase === "done" || tree.top.phase === "collected" || tree.top.phase === "gone") {
-    return { kind: "drop", reason: "sampled" };
-  }
+  if (!tree.unfinished) return { kind: "drop", reason: "sampled" };
   return tree.late ? { kind: "drop", reason: "sampled_tree_unfinished" } : { kind: "wait" };
 }
 
-export const NO_TREE: TreeFacts = { size: undefined, top: undefined, late: false };
+export const NO_TREE: TreeFacts = { size: undefined, unfinished: false, late: false };
 
 /** Share of the retention that a run may spend waiting for its top ancestor. */
 const WAIT_SHARE = 0.9;
 /** Taken as the retention where it is neither configured nor learnt: the shortest plan's. */
 const ASSUMED_RETENTION_MS = 86_400_000;
+/** After a tree's end its other runs may take so long to be seen: one of them may keep it. */
+const TREE_SETTLES_AFTER_MS = 120_000;
+
+export function retentionOf(context: SourceContext, learned: number | undefined): number {
+  return context.config.retention ?? learned ?? ASSUMED_RETENTION_MS;
+}
+
+/** No time is left to wait for the top ancestor's end. */
+export function isLate(endedAt: Millis, retention: number, now: Millis): boolean {
+  return now > endedAt + retention * WAIT_SHARE;
+}
+
+/** The run whose own trace it is goes on, or has ended only just now. */
+export function isTreeUnfinished(top: RunRecord | undefined, now: Millis): boolean {
+  if (top === undefined || top.phase === "gone") return false;
+  const undecided = top.phase === "waiting" && top.watch?.reason !== "verdict";
+  return top.phase === "open" || undecided || now < (top.endedAt ?? 0) + TREE_SETTLES_AFTER_MS;
+}
 
 /** What each run's verdict needs of its tree; nothing is looked up where no destination samples. */
 export async function treeFacts(
@@ -44,15 +62,19 @@ export async function treeFacts(
   runs: readonly WorkflowRun[],
   resolutions: ReadonlyMap<string, Resolution>,
 ): Promise<ReadonlyMap<string, TreeFacts>> {
+  const { store, source, server } = context;
   const facts = new Map<string, TreeFacts>();
   if (context.destinations.every((plan) => plan.sampling.ratio === 1)) return facts;
-  const retention = context.config.retention ?? learnedRetention ?? ASSUMED_RETENTION_MS;
+  const now = server.now();
   for (const run of runs) {
     const resolution = resolutions.get(keyOf(run));
-    if (resolution?.kind !== "placed") continue;
-    const top = resolution.top === undefined ? undefined : (await context.store.findRuns(context.source.name, [resolution.top]))[0];
-    const size = await context.store.traceSize(resolution.placement.traceId);
-    facts.set(keyOf(run), { size, top, late: context.server.now() > endOf(run) + retention * WAIT_SHARE });
+    if (resolution?.kind !== "placed" || !isTerminal(run)) continue;
+    const size = await store.traceSize(resolution.placement.traceId);
+    const late = isLate(endOf(run), retentionOf(context, learnedRetention), now);
+    const [top] = resolution.top === undefined ? [] : await store.findRuns(source.name, [resolution.top]);
+    const ownTree =
+      run.groups.some((group) => group.steps.some((step) => step.type === "Invoke")) && now < endOf(run) + TREE_SETTLES_AFTER_MS;
+    facts.set(keyOf(run), { size, late, unfinished: resolution.top === undefined ? ownTree : isTreeUnfinished(top, now) });
   }
   return facts;
 }

@@ -10,8 +10,9 @@ import { type ListingResult, listRuns, type Reader } from "./reader.ts";
 
 /** Its share of the request budget, and the share of its interval over which a later one is spread. */
 const BUDGET_SHARE = 0.1;
+const MOST_PAGES = 20;
 
-const NOTHING: ListingResult = { complete: true, runs: 0, collected: 0 };
+const NOTHING: ListingResult = { complete: true, collected: 0 };
 
 /** One is under way, or it is time for the next. */
 export function sweepDue(reader: Reader): boolean {
@@ -30,7 +31,7 @@ export function sweepRunning(reader: Reader): boolean {
 export async function sweepSlice(reader: Reader, maxPages: number, signal: AbortSignal): Promise<ListingResult> {
   const { server } = reader.context;
   const { sweep } = reader.state();
-  if (!sweepDue(reader)) return NOTHING;
+  if (!sweepDue(reader) || maxPages === 0) return NOTHING;
   if (!sweepRunning(reader)) {
     await reader.save({ sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, startedAt: server.now() } });
   }
@@ -46,16 +47,19 @@ export async function sweepSlice(reader: Reader, maxPages: number, signal: Abort
     },
     signal,
   );
-  if (result.expired) await reader.save({ sweep: { ...omitCursor(reader.state().sweep), repaired: reader.state().sweep?.repaired ?? 0 } });
   if (result.complete) await finish(reader, result);
   return result;
 }
 
-/** What a tenth of the budget allows between two polls. */
-export function pagesPerCycle(reader: Reader): number {
-  const { config, source } = reader.context;
-  const seconds = config.poll_interval / 1_000;
-  return Math.max(1, Math.floor(source.budget().allowed * BUDGET_SHARE * seconds));
+/** How many pages a tenth of the budget allows now; what is not used is not saved up for long. */
+export function sweepPages({ context: { clock, source }, memory: { sweep } }: Reader): number {
+  const now = clock.monotonic();
+  const earned = ((now - sweep.countedAt) / 1_000) * source.budget().allowed * BUDGET_SHARE;
+  sweep.pages = Math.min(sweep.pages + earned, MOST_PAGES);
+  sweep.countedAt = now;
+  const pages = Math.floor(sweep.pages);
+  sweep.pages -= pages;
+  return pages;
 }
 
 async function noteProgress(reader: Reader, cursor: string | undefined, fresh: readonly WorkflowRun[]): Promise<void> {

@@ -131,9 +131,9 @@ export function nextDue(db: Database, source: string): Millis | undefined {
   return db.get<{ due: Millis | null }>(sql, source)?.due ?? undefined;
 }
 
-export function hasten(db: Database, source: string, reason: Watch["reason"], dueAt: Millis): void {
-  const sql = "UPDATE watches SET due = ? WHERE source = (SELECT source FROM sources WHERE name = ?) AND reason = ? AND due > ?";
-  db.run(sql, dueAt, source, reason, dueAt);
+export function hasten(db: Database, source: string, reason: Watch["reason"], dueAt: Millis, limit: number): void {
+  const later = "SELECT run FROM watches WHERE source = (SELECT source FROM sources WHERE name = ?2) AND reason = ?3 AND due > ?1";
+  db.run(`UPDATE watches SET due = ?1 WHERE run IN (${later} ORDER BY due LIMIT ?4)`, dueAt, source, reason, limit);
 }
 
 export function watched(db: Database, source: string): WatchSummary[] {

@@ -47,7 +47,7 @@ function sourceMethods(db: Database, now: () => number) {
     findRunsById: async (runId) => db.read(() => findRunsById(db, runId)),
     dueRuns: async (source, until, limit) => db.read(() => dueRuns(db, source, until, limit)),
     nextDue: async (source) => db.read(() => nextDue(db, source)),
-    hasten: async (source, reason, dueAt) => db.write(() => hasten(db, source, reason, dueAt)),
+    hasten: async (source, reason, dueAt, limit = -1) => db.write(() => hasten(db, source, reason, dueAt, limit)),
     watched: async (source) => db.read(() => watched(db, source)),
     traceSize: async (traceId) => db.read(() => traceSize(db, traceId)),
     outcomes: async (source, keys) => db.read(() => outcomes(db, source, keys)),

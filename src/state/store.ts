@@ -27,8 +27,8 @@ export interface Store {
   dueRuns(source: string, now: Millis, limit: number): Promise<readonly WatchedRun[]>;
   /** When the next run is due, if any. */
   nextDue(source: string): Promise<Millis | undefined>;
-  /** Pulls every watch of this reason forward to `dueAt`: the feed that was to name their end is not trusted any more. */
-  hasten(source: string, reason: Watch["reason"], dueAt: Millis): Promise<void>;
+  /** Pulls every watch of this reason forward to `dueAt`, or so many, the earliest due first: what they waited for is no more. */
+  hasten(source: string, reason: Watch["reason"], dueAt: Millis, limit?: number): Promise<void>;
   /** How many runs are watched, and since when the oldest exists, by reason. */
   watched(source: string): Promise<readonly WatchSummary[]>;
   /** What the runs collected so far have put into this trace (only of runs that gave a `tree`). */

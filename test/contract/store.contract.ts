@@ -139,6 +139,13 @@ export function storeContract(
       ]);
     });
 
+    test("hasten with a limit pulls only so many forward, the earliest due first", async () => {
+      const waits = [30, 10, 20].map((dueAt): RunChange => ({ key: key(`r${dueAt}`), phase: "waiting", watch: watch(dueAt, "room") }));
+      await commit(...waits);
+      await store.hasten("eu", "room", 5, 2);
+      expect((await store.dueRuns("eu", 5, 9)).map((run) => run.key.id).sort()).toEqual(["r10", "r20"]);
+    });
+
     test("watched sums up by reason, with the oldest creation time", async () => {
       await commit({ key: key("a", 20), phase: "open", watch: watch(1) }, { key: key("b", 10), phase: "open", watch: watch(1) });
       await commit({ key: key("c", 30), phase: "collected", watch: watch(1, "failure") });

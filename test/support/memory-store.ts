@@ -126,10 +126,10 @@ function runMethods(memory: Memory) {
     },
     nextDue: async (source) =>
       watchedBy(source).reduce<number | undefined>((first, { watch }) => Math.min(first ?? watch.dueAt, watch.dueAt), undefined),
-    async hasten(source, reason, dueAt) {
-      for (const run of watchedBy(source)) {
-        if (run.watch.reason === reason && run.watch.dueAt > dueAt) run.watch = { ...run.watch, dueAt };
-      }
+    async hasten(source, reason, dueAt, limit) {
+      const later = watchedBy(source).filter(({ watch }) => watch.reason === reason && watch.dueAt > dueAt);
+      later.sort((a, b) => a.watch.dueAt - b.watch.dueAt || a.seq - b.seq);
+      for (const run of later.slice(0, limit)) run.watch = { ...run.watch, dueAt };
     },
     watched: async (source) => summarize(watchedBy(source)),
     async traceSize(traceId) {
