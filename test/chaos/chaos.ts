@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { copySource } from "./broken.ts";
 import type { Program } from "./daemon.ts";
 import { line, summarize } from "./report.ts";
 import { type Result, runScenario, type Scenario } from "./scenario.ts";
@@ -39,7 +40,8 @@ const { values } = parseArgs({
 });
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-const program: Program = [`${ROOT}${values.bundle ? "dist/wfotel.mjs" : "src/cli.ts"}`];
+const source = values.bundle ? { program: [`${ROOT}dist/wfotel.mjs`], clear: () => undefined } : copySource();
+const program: Program = source.program;
 
 /** Kills that are still wanted, and the time after which nothing new begins. */
 const wanted = {
@@ -109,4 +111,8 @@ async function runGuarded({ scenario, seed }: Entry, mayKill: () => boolean): Pr
   }
 }
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} finally {
+  source.clear();
+}

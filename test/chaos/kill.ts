@@ -86,9 +86,11 @@ function reach(world: World, { trigger, k, after }: KillPlan, kill: () => void):
 
 /** Timers know whole ms only; what is below one is waited for by looking at the clock. */
 function at(ms: number, then: () => void): void {
-  if (ms === 0) return then();
   const end = performance.now() + ms;
-  const look = () => (performance.now() >= end ? then() : void setImmediate(look));
+  const look = () => {
+    if (performance.now() >= end) then();
+    else setImmediate(look);
+  };
   look();
 }
 

@@ -17,6 +17,8 @@ export interface Scenario {
   readonly noDuplicates?: boolean;
   /** How long everything may take to arrive, once `play` is through. */
   readonly settleMs?: number;
+  /** What else must hold of the outcome: one line each for what does not. */
+  readonly check?: (verdict: Verdict, world: World) => readonly (string | false)[];
   /** A program other than the one under test, made for it. */
   readonly broken?: (program: Program) => Broken;
   /** Lets it happen. A daemon that still runs afterwards goes on until everything has arrived. */
@@ -41,6 +43,8 @@ export interface Stage {
   /** Waits until everything that has happened has arrived; a failure where it does not. */
   settle(timeoutMs?: number): Promise<void>;
   expect(condition: boolean, otherwise: string): void;
+  /** Waits for a condition; a failure where it does not come true. */
+  until(condition: () => boolean, otherwise: string, timeoutMs?: number): Promise<void>;
 }
 
 export interface Result {
@@ -71,10 +75,16 @@ export async function runScenario(scenario: Scenario, seed: number, program: Pro
       kills,
       since,
       settle: (timeoutMs = settleMs) => settle(world, options, timeoutMs),
+      until: async (condition, otherwise, timeoutMs = 15_000) => {
+        const end = performance.now() + timeoutMs;
+        while (!condition() && performance.now() < end) await sleep(10);
+        if (!condition()) world.failures.push(otherwise);
+      },
       expect: (condition, otherwise) => void (condition || world.failures.push(otherwise)),
     };
     await scenario.play(world, stage);
     const { verdict, failures } = await finish(world, options, settleMs);
+    failures.push(...(scenario.check?.(verdict, world) ?? []).filter((failure) => failure !== false));
     if (scenario.noDuplicates && verdict.duplicates > 0) failures.push(`${verdict.duplicates} spans came twice without a reason`);
     return {
       name: scenario.name,
@@ -102,7 +112,8 @@ function caught({ reports }: Broken, verdict: Verdict, failures: readonly string
 async function settle(world: World, options: JudgeOptions, timeoutMs: number): Promise<void> {
   await untilEverythingHappened(world, timeoutMs);
   const end = performance.now() + timeoutMs;
-  while (performance.now() < end && !(await isSettled(world, options))) await sleep(100);
+  const gone = () => world.daemons.at(-1)?.exited() === true;
+  while (performance.now() < end && !(await isSettled(world, options)) && !gone()) await sleep(100);
 }
 
 /** Everything arrives, the commands look, the daemon ends in order, and then it is judged. */
@@ -112,7 +123,7 @@ async function finish(world: World, options: JudgeOptions, settleMs: number): Pr
   await world.stop();
   const verdict = await judge(world, options);
   const secrets = searchCanaries(world.canaries, placesOf(world, shown));
-  return { verdict, failures: [...verdict.lost, ...verdict.wrong, ...world.failures, ...secrets] };
+  return { verdict, failures: [...world.failures, ...secrets, ...verdict.wrong, ...verdict.lost] };
 }
 
 async function commandsLook(world: World): Promise<Map<string, string>> {
