@@ -1,6 +1,6 @@
 import type { Millis, WireError } from "../../src/fake-upstash/wire.ts";
 import type { Core } from "./core.ts";
-import { defaultBackoff, evaluateRetryDelay } from "./duration.ts";
+import { backoffMs } from "./duration.ts";
 import { exchange, type Outgoing, type Reply, replyHeader } from "./exchange.ts";
 import { logMessage, logRun } from "./log.ts";
 import { type EngineRun, hasEnded, type Message } from "./run.ts";
@@ -23,9 +23,8 @@ export async function deliver(core: Core, message: Message, { request, judge }: 
   const { run } = message;
   for (;;) {
     await core.clock.until(message.deliverAt, run.over.signal);
-    const leave = await core.flow.enter(message.flowControl, run.over.signal);
+    const leave = await enter(core, message);
     if (hasEnded(run)) return undefined;
-    if (message.retried === 0) message.deliverAt = core.clock.now() > message.deliverAt + HELD_BACK ? core.clock.now() : message.deliverAt;
     message.state = "active";
     logMessage(core, message, "ACTIVE");
     logRun(core, run);
@@ -39,30 +38,38 @@ export async function deliver(core: Core, message: Message, { request, judge }: 
       logRun(core, run);
       return { reply, failed: false };
     }
-    fault(core, message, reply);
+    const time = fault(core, message, reply);
     if (!mayRetry(core, message, verdict)) {
       message.state = "failed";
-      logMessage(core, message, "FAILED");
+      logMessage(core, message, "FAILED", { time });
       return { reply, failed: true };
     }
-    await backOff(core, message, verdict);
+    backOff(core, message, verdict, time);
   }
 }
 
-/** A message this late was held back by flow control; less is the engine's own work. */
-const HELD_BACK = 20;
+/** A message that flow control holds back is due when it is let in. */
+async function enter(core: Core, message: Message): Promise<() => void> {
+  const asked = core.clock.now();
+  const leave = await core.flow.enter(message.flowControl, message.run.over.signal);
+  if (message.flowControl !== undefined && core.clock.now() > asked) message.deliverAt = core.clock.now();
+  return leave;
+}
 
-function fault(core: Core, message: Message, reply: Reply): void {
+/** Returns when the error was known, in ms: the moment of all that follows from it. */
+function fault(core: Core, message: Message, reply: Reply): Millis {
   const error = errorOf(reply, core.clock.now());
   message.errors.push(error);
   message.failedStep = replyHeader(reply, "Upstash-Error-Step-Name");
-  const { status, body, headers } = error;
+  const { status, body, headers, time } = error;
   logMessage(core, message, "ERROR", {
+    time,
     error: error.error,
     ...(status !== undefined && { responseStatus: status }),
     ...(body !== undefined && { responseBody: body }),
     ...(headers !== undefined && { headers }),
   });
+  return time;
 }
 
 function mayRetry({ switches }: Core, message: Message, verdict: Verdict): boolean {
@@ -70,13 +77,12 @@ function mayRetry({ switches }: Core, message: Message, verdict: Verdict): boole
   return (typeof verdict === "object" && switches.retryAfter === "free") || message.retried < message.retries;
 }
 
-async function backOff(core: Core, message: Message, verdict: Verdict): Promise<void> {
-  const { retryDelay } = message;
-  const own = retryDelay === undefined ? defaultBackoff(message.retried + 1) : evaluateRetryDelay(retryDelay, message.retried);
-  message.deliverAt = core.clock.now() + (typeof verdict === "object" ? verdict.retryAfterMs : own);
+function backOff(core: Core, message: Message, verdict: Verdict, time: Millis): void {
+  const { retryDelay, retried } = message;
+  message.deliverAt = time + (typeof verdict === "object" ? verdict.retryAfterMs : backoffMs(retryDelay, retried));
   if (typeof verdict !== "object" || core.switches.retryAfter === "counts") message.retried++;
   message.state = "retrying";
-  logMessage(core, message, "RETRY", { nextDeliveryTime: message.deliverAt });
+  logMessage(core, message, "RETRY", { time, nextDeliveryTime: message.deliverAt });
   logRun(core, message.run);
 }
 
@@ -89,7 +95,7 @@ export function errorOf(reply: Reply, time: Millis): WireError {
 /** A new message of a run, in both logs from now on. */
 export function createMessage(core: Core, run: EngineRun, own: Pick<Message, "destination" | "body" | "info"> & Partial<Message>): Message {
   const { retries, retryDelay, flowControl } = run.terms;
-  const createdAt = core.clock.now();
+  const createdAt = own.createdAt ?? core.clock.now();
   const message: Message = {
     id: core.newId("msg"),
     run,

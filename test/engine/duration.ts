@@ -10,9 +10,10 @@ export function parseDuration(text: string): Millis {
   return parts.reduce((sum, [, count, unit = "s"]) => sum + Number(count) * (UNITS[unit] ?? 0), 0);
 }
 
-/** Before the n-th retry (from 1), where nothing else is said. */
-export function defaultBackoff(n: number): Millis {
-  return Math.round(Math.min(86_400, Math.exp(2.5 * n)) * 1_000);
+/** Before the next retry, when there were so many: what the expression says, else QStash's own. */
+export function backoffMs(expression: string | undefined, retried: number): Millis {
+  if (expression !== undefined) return evaluateRetryDelay(expression, retried);
+  return Math.round(Math.min(86_400, Math.exp(2.5 * (retried + 1))) * 1_000);
 }
 
 const FUNCTIONS: Readonly<Record<string, (...values: number[]) => number>> = {
@@ -51,7 +52,8 @@ export function evaluateRetryDelay(expression: string, retried: number): Millis 
     if (token === "-") return -atom();
     if (token === "retried") return retried;
     const call = FUNCTIONS[token];
-    if (call === undefined && token !== "(") return Number(token);
+    if (/^\d/.test(token)) return Number(token);
+    if (call === undefined && token !== "(") return Number.NaN;
     if (call !== undefined) expect("(");
     const values = several();
     expect(")");

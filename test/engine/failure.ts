@@ -1,7 +1,7 @@
 import type { WireFailureFunction } from "../../src/fake-upstash/wire.ts";
 import type { Core } from "./core.ts";
 import { deliveryHeaders, errorOf } from "./deliver.ts";
-import { defaultBackoff, evaluateRetryDelay } from "./duration.ts";
+import { backoffMs } from "./duration.ts";
 import { endRun } from "./ending.ts";
 import { exchange, type Reply, replyHeader } from "./exchange.ts";
 import { logEvent, logRun } from "./log.ts";
@@ -14,7 +14,7 @@ export function failRun(core: Core, run: EngineRun, message: Message, reply: Rep
   core.dead.set(run.dlqId, run);
   const failure = run.terms.failure ?? (core.switches.directFailure === "call" ? directFailure(run) : undefined);
   if (failure !== undefined) run.failureFunction = begin(core, run, failure, reply);
-  endRun(core, run, "RUN_FAILED");
+  endRun(core, run, "RUN_FAILED", { at: message.errors.at(-1)?.time });
   if (run.failureFunction !== undefined && failure !== undefined) void callFailure(core, run, failure, reply, run.failureFunction);
 }
 
@@ -68,8 +68,7 @@ export async function callFailure(
     const gaveUp = retried >= terms.retries || answer.status === 489;
     change({ ...failure, errors: [...errors], state: gaveUp ? "CALLBACK_FAIL" : "CALLBACK_INPROGRESS" });
     if (gaveUp) return;
-    const wait = terms.retryDelay === undefined ? defaultBackoff(retried + 1) : evaluateRetryDelay(terms.retryDelay, retried);
-    await core.clock.until(core.clock.now() + wait);
+    await core.clock.until(core.clock.now() + backoffMs(terms.retryDelay, retried));
   }
 }
 

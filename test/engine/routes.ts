@@ -96,7 +96,7 @@ function oneRun(core: Core, { method, query, body }: ApiRequest, id: string): un
   if (method === "GET") return run.entries.map(rawEntry);
   if (method !== "DELETE") throw new Refused(405, "method not allowed");
   if (query.get("cancel") === "true") endRun(core, run, "RUN_CANCELED");
-  else endRun(core, run, "RUN_SUCCESS", body === "" ? undefined : body);
+  else endRun(core, run, "RUN_SUCCESS", body === "" ? {} : { response: body });
   return {};
 }
 

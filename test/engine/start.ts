@@ -24,9 +24,10 @@ export function startRun(core: Core, { destination, headers, body }: Submission,
     if (by.invoker !== undefined) throw new Refused(409, `run ${id} is live: whoever invoked it would wait for ever`);
     return { messageId, deduplicated: true };
   }
-  const due = core.clock.now() + delayOf(core, headers);
+  const now = core.clock.now();
+  const due = dueAt(headers, now);
   const create = () => begin(core, { id, url: destination, payload: body, terms: readTerms(headers), ...by }, messageId, due);
-  if (core.switches.delayedRun === "accepted" || due <= core.clock.now()) create();
+  if (core.switches.delayedRun === "accepted" || due <= now) create();
   else void core.clock.until(due).then(create);
   return { messageId };
 }
@@ -78,12 +79,11 @@ const invokerFields = ({ workflowRunId, workflowRunCreatedAt, workflowUrl }: Inv
   invokerWorkflowUrl: workflowUrl,
 });
 
-/** `Upstash-Delay` (a duration) or `Upstash-Not-Before` (unix seconds), in ms from now. */
-export function delayOf({ clock }: Core, headers: Submission["headers"]): Millis {
+/** When a message that is made now is due: `Upstash-Not-Before` (unix seconds) or `Upstash-Delay` (a duration) says so. */
+export function dueAt(headers: Submission["headers"], now: Millis): Millis {
   const notBefore = headers["upstash-not-before"];
-  const delay = headers["upstash-delay"];
-  if (notBefore !== undefined) return Math.max(0, Number(notBefore) * 1_000 - clock.now());
-  return delay === undefined ? 0 : parseDuration(delay);
+  if (notBefore !== undefined) return Math.max(now, Number(notBefore) * 1_000);
+  return now + parseDuration(headers["upstash-delay"] ?? "0");
 }
 
 /** What a direct start forwards of its own connection; it means nothing to whoever gets it. */

@@ -1,4 +1,4 @@
-import type { WireStep } from "../../src/fake-upstash/wire.ts";
+import type { Millis, WireStep } from "../../src/fake-upstash/wire.ts";
 import type { Core } from "./core.ts";
 import { createMessage, type Delivery, deliver, deliveryHeaders, type Verdict } from "./deliver.ts";
 import { parseDuration } from "./duration.ts";
@@ -13,18 +13,20 @@ export function createStep(
   core: Core,
   run: EngineRun,
   step: SubmittedStep,
-  own: Pick<Message, "destination" | "body"> & { readonly deliverAt?: number | undefined; readonly more?: WireStep },
+  own: Pick<Message, "destination" | "body"> & { readonly more?: WireStep; readonly dueAt?: (createdAt: Millis) => Millis },
 ): Message {
   const begun = step.targetStep === undefined ? run.pending.get(step.stepId) : undefined;
   const info = { ...begun?.info, ...stepInfo(step, core.switches), ...own.more };
-  const { destination, body, deliverAt } = own;
+  const { destination, body } = own;
+  const createdAt = core.clock.now();
   const message = createMessage(core, run, {
     destination,
     body,
     info,
     target: step.targetStep,
     begun,
-    ...(deliverAt !== undefined && { deliverAt }),
+    createdAt,
+    deliverAt: own.dueAt?.(createdAt) ?? createdAt,
   });
   if (step.targetStep === undefined) run.pending.delete(step.stepId);
   if (message.target === undefined || core.switches.planOrder === "creation") run.entries.push(message);

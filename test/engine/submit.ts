@@ -2,7 +2,7 @@ import { beginCall } from "./call.ts";
 import { type Core, Refused } from "./core.ts";
 import { invoke } from "./invoke.ts";
 import { type EngineRun, hasEnded, type SubmittedStep } from "./run.ts";
-import { delayOf, type Published, startRun } from "./start.ts";
+import { dueAt, type Published, startRun } from "./start.ts";
 import { createStep } from "./steps.ts";
 import type { Submission } from "./submission.ts";
 
@@ -14,8 +14,14 @@ export function submit(core: Core, submission: Submission, callerIp: string | un
   const run = liveRun(core, headers["upstash-workflow-runid"]);
   if (headers["upstash-workflow-calltype"] === "toCallback") return { messageId: beginCall(core, run, submission).id };
   const step = JSON.parse(body) as SubmittedStep;
-  const deliverAt = core.clock.now() + delayOf(core, headers);
-  return { messageId: createStep(core, run, step, { destination, body, deliverAt, more: decodedOut(core, step) }).id };
+  return {
+    messageId: createStep(core, run, step, {
+      destination,
+      body,
+      dueAt: (createdAt) => dueAt(headers, createdAt),
+      more: decodedOut(core, step),
+    }).id,
+  };
 }
 
 /** A run that still takes submissions; the SDK takes a 400 as "it is over". */

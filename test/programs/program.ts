@@ -15,6 +15,8 @@ export interface Program {
   readonly name: string;
   readonly workflows: (world: World) => Workflows;
   readonly trigger?: (world: World) => Omit<TriggerOptions, "url">;
+  /** Started by a request to the app itself, with the trigger's body and headers; one more request that the app gets. */
+  readonly direct?: boolean;
   /** Called when the run is triggered; acts through `world.after`. */
   readonly outside?: (world: World, runId: string) => Promise<unknown>;
   /** How the run ends. */

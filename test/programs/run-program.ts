@@ -5,7 +5,7 @@ import type { Millis } from "../../src/fake-upstash/wire.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type HttpServer, serveHttp } from "./http-server.ts";
 import type { Program, ThirdAnswer, World } from "./program.ts";
-import { createTruthBook, type TruthBook, type TruthRecord } from "./truth-book.ts";
+import { createTruthBook, FAILURE_FUNCTION, type TruthBook, type TruthRecord } from "./truth-book.ts";
 
 export interface ProgramRun {
   readonly runId: string;
@@ -73,9 +73,17 @@ function environmentOf({ url, token, signingKeys }: Engine): Record<string, stri
 
 async function start(app: App, program: Program): Promise<string> {
   const { world } = app;
-  const { workflowRunId } = await world.client.trigger({ url: world.url(app.first), ...program.trigger?.(world) });
+  const url = world.url(app.first);
+  const options = program.trigger?.(world) ?? {};
+  const { workflowRunId } = program.direct === true ? await startDirectly(url, options) : await world.client.trigger({ url, ...options });
   app.acting = program.outside?.(world, workflowRunId);
   return workflowRunId;
+}
+
+async function startDirectly(url: string, { body, headers }: { body?: unknown; headers?: Record<string, string> }) {
+  const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+  const response = await fetch(url, { method: "POST", ...(text !== undefined && { body: text }), ...(headers && { headers }) });
+  return (await response.json()) as { workflowRunId: string };
 }
 
 export function clientOf(engine: Pick<Engine, "url" | "token">): Client {
@@ -94,7 +102,7 @@ function createWorld(engine: Engine, book: TruthBook, appUrl: string, thirdUrl: 
           return result?.(attempt) as never; // without one, T is undefined
         }),
       ) as never,
-    told: (runId, ms) => book.observe({ runId, step: "failure function", kind: "function" }, () => wait(ms)),
+    told: (runId, ms) => book.observe({ runId, step: FAILURE_FUNCTION, kind: "function" }, () => wait(ms)),
     third: (context, step, answer) => {
       const query = Object.entries({ run: context.workflowRunId, step, ...answer }).map(([name, value]): [string, string] => [
         name,

@@ -3,7 +3,7 @@ import type { Millis } from "../../src/fake-upstash/wire.ts";
 /** What user code saw of itself, by the engine's clock. */
 export interface TruthRecord {
   readonly runId: string;
-  /** The step's name; "failure function" of that. */
+  /** The step's name, or FAILURE_FUNCTION. */
   readonly step: string;
   /** A step's function, a request that a third party answered, or what somebody outside did (an event, a webhook's call). */
   readonly kind: "function" | "request" | "outside";
@@ -13,6 +13,8 @@ export interface TruthRecord {
   readonly end: Millis;
   readonly failed: boolean;
 }
+
+export const FAILURE_FUNCTION = "failure function";
 
 /** Everything that was seen in one program's run, and in the runs it invoked. */
 export interface TruthBook {
