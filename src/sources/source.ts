@@ -1,3 +1,4 @@
+import type { MessageEvent } from "../model/event.ts";
 import type { Millis, RunKey, WorkflowRun } from "../model/run.ts";
 
 /**
@@ -77,13 +78,8 @@ export interface UnreadableEntry {
   readonly key?: RunKey;
 }
 
-/** One line of the message log: enough to follow runs by. */
-export interface RunEvent extends RunKey {
-  readonly time: Millis;
-  readonly state: string;
-  readonly url: string;
-  readonly nextDeliveryTime?: Millis;
-}
+/** One line of the message log. */
+export type RunEvent = MessageEvent;
 
 export interface EventPage {
   readonly events: readonly RunEvent[];

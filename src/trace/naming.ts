@@ -67,8 +67,13 @@ export function nameRun(run: { readonly url: string; readonly labels: readonly s
 /** The URL's path with ids replaced (`/api/orders/{id}`): as few names as there are workflows. */
 function workflowName(url: string, redactor: Redactor): string {
   const path = URL.canParse(url) ? new URL(url).pathname : withoutQuery(url);
-  const name = redactor.text(path).replace(IDS, "{id}");
+  const name = withoutIds(redactor.text(path));
   return name.trim() === "" ? NAMELESS : name;
+}
+
+/** As few names as there are things: what names a single one of them becomes `{id}`. */
+export function withoutIds(name: string): string {
+  return name.replace(IDS, "{id}");
 }
 
 function withoutQuery(url: string): string {

@@ -1,5 +1,10 @@
+import type { MessageEvent } from "../model/event.ts";
 import type { Millis, Step, StepGroup, WorkflowRun } from "../model/run.ts";
 import { instant, LATEST } from "./instant.ts";
+import { isParallel } from "./message-plans.ts";
+import type { Exact } from "./timeline-exact.ts";
+import type { Part } from "./timeline-execution.ts";
+import { type Delivery, type ExactLog, readLog } from "./timeline-log.ts";
 import { type Sleep, sleepLengths } from "./timeline-sleep.ts";
 import {
   deliveryTimes,
@@ -21,6 +26,8 @@ export interface Timeline {
   readonly delay?: Window;
   /** Every entry of the log, in its order. */
   readonly steps: readonly StepTime[];
+  /** Deliveries that took attempts or waited, and are no step's time (message log). */
+  readonly deliveries: readonly Delivery[];
 }
 
 export interface Window {
@@ -29,6 +36,7 @@ export interface Window {
 }
 
 export interface StepTime extends Window {
+  /** With the errors of the message log where that has more. */
   readonly step: Step;
   /** Position in the run, from 0, and in its group; `size` is the group's. */
   readonly group: number;
@@ -42,6 +50,10 @@ export interface StepTime extends Window {
   readonly adjusted: boolean;
   /** How long a SleepFor was to sleep. */
   readonly sleep?: Millis;
+  /** How often it was executed, where the message log tells. */
+  readonly attempts?: number;
+  /** Tile it exactly, if it was executed more than once or waited long for that (message log). */
+  readonly parts: readonly Part[];
 }
 
 /** A run is created this much before its first delivery, at most, unless it was held back. */
@@ -57,6 +69,7 @@ interface Reading {
   readonly earliest: readonly Millis[];
   readonly sleeps: ReadonlyMap<Step, Millis>;
   readonly endTypes: ReadonlySet<string>;
+  readonly log: ExactLog | undefined;
 }
 
 /** Has a span of its own: not Initial, and nothing carried over. */
@@ -64,14 +77,20 @@ export function isWork({ role }: StepTime): boolean {
   return role === "step" || role === "delivery";
 }
 
-/** Pure; never throws. Every window has end ≥ start, lies in the run, and no step starts before the previous group ended. */
-export function timeline(run: WorkflowRun): Timeline {
+/**
+ * Pure; never throws. Every window has end ≥ start, lies in the run, and no step starts before the previous group ended.
+ * @param events the run's message log, whatever is there of it: its times go before those of the grouped log, step by step.
+ * @param minQueue ms that a message may be in the queue before that counts as part of its step.
+ */
+export function timeline(run: WorkflowRun, events: readonly MessageEvent[] = [], minQueue: Millis = 1_000): Timeline {
+  const log = readLog(run, events, minQueue);
   const start = instant(run.createdAt);
-  const completed = run.completedAt === undefined ? undefined : instant(run.completedAt);
+  const ended = log?.end ?? run.completedAt;
+  const completed = ended === undefined ? undefined : instant(ended);
   const stated = Math.max(start, completed ?? latestTime(run));
   const earliest = earliestTimes(run, start, stated);
   const sleeps = readSleeps(run, start, earliest);
-  const reading: Reading = { run, start, end: stated, earliest, sleeps, endTypes: typesThatMarkEnds(run) };
+  const reading: Reading = { run, start, end: stated, earliest, sleeps, endTypes: typesThatMarkEnds(run), log };
   const first = firstDelivery(reading);
   const steps: StepTime[] = [];
   let boundary = first.time;
@@ -83,7 +102,8 @@ export function timeline(run: WorkflowRun): Timeline {
     }
   }
   const end = Math.max(stated, boundary);
-  return { start, end, adjusted: end !== completed, ...(first.heldBack && { delay: { start, end: first.time } }), steps };
+  const deliveries = (log?.deliveries ?? []).filter((delivery) => delivery.start >= first.time && delivery.end <= end);
+  return { start, end, adjusted: end !== completed, ...(first.heldBack && { delay: { start, end: first.time } }), steps, deliveries };
 }
 
 function timeGroup(reading: Reading, group: StepGroup, position: number, boundary: Millis): StepTime[] {
@@ -98,11 +118,35 @@ function timeGroup(reading: Reading, group: StepGroup, position: number, boundar
   return group.steps.map((step, index) => {
     const role = roleOf(step, group, reading.start);
     const at = { step, group: position, index, size, role };
-    if (role === "step") return withSleep({ ...at, ...settle(statementOf(step, surroundings), surroundings, reading) }, reading);
-    if (role === "delivery") return { ...at, ...settle(deliveryTimes(step), surroundings, reading) };
-    const time = Math.min(Math.max(instant(step.createdAt ?? reading.start), reading.start), boundary);
-    return { ...at, start: time, end: time, source: "log", adjusted: false };
+    if (role === "initial" || role === "carried") return { ...at, ...pointOf(step, reading, boundary) };
+    const exact = reading.log?.steps[position]?.[index];
+    const stated = role === "step" ? statementOf(step, surroundings) : deliveryTimes(step);
+    const time = { ...at, ...settle(refined(stated, exact), surroundings, reading), parts: [] };
+    return refinedStep(role === "step" ? withSleep(time, reading, exact?.asked) : time, exact);
   });
+}
+
+function pointOf(step: Step, { start }: Reading, boundary: Millis) {
+  const time = Math.min(Math.max(instant(step.createdAt ?? start), start), boundary);
+  return { start: time, end: time, source: "log" as const, adjusted: false, parts: [] };
+}
+
+/** The message log's times go first. */
+function refined(stated: Statement, exact: Exact | undefined): Statement {
+  const { start, end } = exact ?? {};
+  return { start: start ?? stated.start, end: end ?? stated.end, planned: end === undefined && stated.planned === true };
+}
+
+function refinedStep(time: StepTime, exact: Exact | undefined): StepTime {
+  if (exact === undefined) return time;
+  const { attempts, errors, parts, start, end } = exact;
+  const { step } = time;
+  return {
+    ...time,
+    step: errors.length > step.errors.length ? { ...step, errors } : step,
+    ...(attempts !== undefined && attempts > 0 && { attempts }),
+    parts: time.start === start && time.end === end ? parts : [],
+  };
 }
 
 /** Fills what the log leaves open and takes out its contradictions, without making a step shorter. */
@@ -128,16 +172,12 @@ function isCarried(step: Step, runStart: Millis): boolean {
   return step.createdAt !== undefined && step.createdAt < runStart;
 }
 
-function isParallel(group: StepGroup): boolean {
-  return group.type === "parallel" || group.steps.length > 1;
-}
-
 /** Initial's createdAt or, if it was held back, its nextDeliveryTime: before that there was no work. */
-function firstDelivery({ run, start, end, earliest }: Reading): { time: Millis; heldBack: boolean } {
+function firstDelivery({ run, start, end, earliest, log }: Reading): { time: Millis; heldBack: boolean } {
   const position = run.groups.findIndex((group) => group.steps.some((step) => step.type === "Initial"));
   const initial = run.groups[position]?.steps.find((step) => step.type === "Initial");
   const created = Math.min(Math.max(start, instant(initial?.createdAt ?? start)), end);
-  const held = Math.min(instant(initial?.nextDeliveryTime ?? 0), end);
+  const held = Math.min(instant(log?.firstDue ?? initial?.nextDeliveryTime ?? 0), end);
   // A step that was made before it shows that it is the time of a later delivery.
   const time = held > created && held <= (earliest[position + 1] ?? end) ? held : created;
   return { time, heldBack: time - start > HELD_BACK };
@@ -173,12 +213,14 @@ function readSleeps(run: WorkflowRun, start: Millis, earliest: readonly Millis[]
   return new Map(found.map(({ step }, index) => [step, lengths[index] ?? 0]));
 }
 
-/** A parallel sleep ended at its createdAt: its length is what its window had room for. */
-function withSleep(time: StepTime, { sleeps }: Reading): StepTime {
+/** A parallel sleep ended at its createdAt: its length is what its window had room for. The message log has what the engine was asked for. */
+function withSleep(time: StepTime, { sleeps }: Reading, asked: Millis | undefined): StepTime {
   const length = time.step.sleepFor;
   if (length === undefined) return time;
-  const [sleep = 0] = sleepLengths([{ length, room: time.end - time.start, cut: !hasResult(time.step) }]);
-  return { ...time, sleep: sleeps.get(time.step) ?? sleep };
+  const isAsked = asked !== undefined && asked > 0;
+  const room = isAsked ? asked : time.end - time.start;
+  const [sleep = 0] = sleepLengths([{ length, room, cut: !isAsked && !hasResult(time.step) }]);
+  return { ...time, sleep: isAsked ? sleep : (sleeps.get(time.step) ?? sleep) };
 }
 
 function typesThatMarkEnds(run: WorkflowRun): ReadonlySet<string> {

@@ -7,7 +7,7 @@ import { errorShape, failureFunctionShape, groupShape, stepShape, type WireStep 
 export function decodeGroups(groups: unknown, oddities: Oddities): StepGroup[] {
   return objectsIn(groups, "steps", oddities).map((entry) => {
     const group = parseMending(groupShape, entry, "steps.", oddities);
-    const steps = objectsIn(group.steps, "steps.steps", oddities).map((step) => decodeStep(step, oddities));
+    const steps = objectsIn(group.steps, "steps.steps", oddities).map((step) => decodeStep(step, "steps.steps.", oddities));
     const type = filled(group.type);
     if (type === undefined) oddities.add("steps.type:missing");
     return { type: type ?? (steps.length > 1 ? "parallel" : "sequential"), steps };
@@ -35,8 +35,9 @@ export function decodeFailureFunction(entry: unknown, oddities: Oddities): Failu
   };
 }
 
-function decodeStep(entry: object, oddities: Oddities): Step {
-  const wire = parseMending(stepShape, entry, "steps.steps.", oddities);
+/** One step; `path` names where it stands, and ends in a dot. */
+export function decodeStep(entry: object, path: string, oddities: Oddities): Step {
+  const wire = parseMending(stepShape, entry, path, oddities);
   return {
     id: wire.stepId === 0 ? undefined : whole(wire.stepId), // 0 is left out or written: one step, one identity
     name: wire.stepName ?? "",

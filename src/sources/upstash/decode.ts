@@ -1,9 +1,10 @@
-import type { RunKey, WorkflowRun } from "../../model/run.ts";
-import type { EventPage, RunEvent, RunPage, UnreadableEntry } from "../source.ts";
-import { decodeFailureFunction, decodeGroups } from "./decode-steps.ts";
+import type { MessageEvent } from "../../model/event.ts";
+import { header, type RunKey, type WorkflowRun } from "../../model/run.ts";
+import type { EventPage, RunPage, UnreadableEntry } from "../source.ts";
+import { decodeFailureFunction, decodeGroups, decodeStep } from "./decode-steps.ts";
 import { isObject, type Oddities, objectAt, parseMending, textsIn } from "./repair.ts";
-import { filled, millis, payloadText } from "./scalars.ts";
-import { eventShape, invokerShape, runShape, type WireIdentity, type WireRun } from "./wire.ts";
+import { filled, headerLists, httpStatus, millis, payloadText } from "./scalars.ts";
+import { eventShape, invokerShape, runShape, type WireEvent, type WireIdentity, type WireRun } from "./wire.ts";
 
 type Unreadable = { readonly ok: false; readonly reason: string; readonly key?: RunKey };
 
@@ -21,7 +22,7 @@ export function decodeRun(entry: unknown): { readonly ok: true; readonly run: Wo
 }
 
 /** One line of the flat message log → the model; unreadable without run, time and state. */
-export function decodeEvent(entry: unknown): { readonly ok: true; readonly event: RunEvent } | Unreadable {
+export function decodeEvent(entry: unknown): { readonly ok: true; readonly event: MessageEvent } | Unreadable {
   if (!isObject(entry)) return { ok: false, reason: "expected an event, an object" };
   const oddities: Oddities = new Set();
   const wire = parseMending(eventShape, entry, "", oddities);
@@ -31,7 +32,7 @@ export function decodeEvent(entry: unknown): { readonly ok: true; readonly event
   if (time === undefined) return { ok: false, reason: "time: expected a time in milliseconds", key };
   const state = filled(wire.state);
   if (state === undefined) return { ok: false, reason: "state: expected a state", key };
-  return { ok: true, event: { ...key, time, state, url: wire.workflowUrl ?? "", nextDeliveryTime: millis(wire.nextDeliveryTime) } };
+  return { ok: true, event: toEvent(wire, { ...key, time, state }, oddities) };
 }
 
 /**
@@ -61,7 +62,7 @@ export function decodeRunsBody(body: unknown): RunPage {
 
 /** A flat log body, `{cursor?, events}`. One that is something else gives one unreadable entry. */
 export function decodeEventsBody(body: unknown): EventPage {
-  const events: RunEvent[] = [];
+  const events: MessageEvent[] = [];
   const unreadable = decodeEach(body, "events", (entry) => {
     const decoded = decodeEvent(entry);
     if (decoded.ok) events.push(decoded.event);
@@ -132,5 +133,30 @@ function invokerOf(wire: WireRun, oddities: Oddities): WorkflowRun["invoker"] {
     id,
     createdAt: millis(invoker.workflowRunCreatedAt) ?? millis(invoker.workflowCreatedAt),
     url: filled(invoker.workflowUrl),
+  };
+}
+
+/** The SDK's endpoint says which step threw. */
+const FAILED_STEP_HEADER = "Upstash-Error-Step-Name";
+
+function toEvent(wire: WireEvent, own: Pick<MessageEvent, "id" | "createdAt" | "time" | "state">, oddities: Oddities): MessageEvent {
+  const entry = objectAt(wire.stepInfo, "stepInfo", oddities);
+  const step = entry && decodeStep(entry, "stepInfo.", oddities);
+  const invokerId = filled(wire.invokerWorkflowRunId);
+  const sources = [wire.responseHeaders, wire.headers].map((headers) => headerLists(headers, "headers", oddities));
+  return {
+    ...own,
+    url: wire.workflowUrl ?? "",
+    messageId: filled(wire.messageId) ?? step?.messageId,
+    step,
+    nextDeliveryTime: millis(wire.nextDeliveryTime),
+    error: filled(wire.error),
+    responseStatus: httpStatus(wire.responseStatus),
+    failedStepName: sources.map((headers) => filled(header(headers, FAILED_STEP_HEADER))).find((name) => name !== undefined),
+    invoker:
+      invokerId === undefined
+        ? undefined
+        : { id: invokerId, createdAt: millis(wire.invokerWorkflowCreatedAt), url: filled(wire.invokerWorkflowUrl) },
+    runResponse: payloadText(wire.workflowRunResponse, "workflowRunResponse", oddities),
   };
 }

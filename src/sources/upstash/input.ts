@@ -1,5 +1,6 @@
+import type { MessageEvent } from "../../model/event.ts";
 import type { WorkflowRun } from "../../model/run.ts";
-import type { RunEvent, UnreadableEntry } from "../source.ts";
+import type { UnreadableEntry } from "../source.ts";
 import { bodyKind, decodeEvent, decodeRun } from "./decode.ts";
 import { isObject } from "./repair.ts";
 
@@ -7,7 +8,7 @@ export interface Input {
   readonly runs: readonly WorkflowRun[];
   /** `position` counts every run and event of the whole input from 0, page limits aside. */
   readonly unreadable: readonly UnreadableEntry[];
-  readonly events: readonly RunEvent[];
+  readonly events: readonly MessageEvent[];
 }
 
 /**
@@ -17,7 +18,7 @@ export interface Input {
  */
 export function readInput(text: string): Input {
   const runs: WorkflowRun[] = [];
-  const events: RunEvent[] = [];
+  const events: MessageEvent[] = [];
   const unreadable: UnreadableEntry[] = [];
   let position = 0;
   for (const entry of entriesOf(text.startsWith("\uFEFF") ? text.slice(1) : text)) {

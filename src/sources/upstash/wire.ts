@@ -105,9 +105,26 @@ export const runShape = z.object({
   steps: nested,
 });
 
-/** One line of the flat message log, as far as runs are followed by it. */
-export const eventShape = z.object({ ...identity, time, state: text, workflowUrl: text, nextDeliveryTime: time });
+/** One line of the flat message log; `stepInfo`: stepShape. */
+export const eventShape = z.object({
+  ...identity,
+  time,
+  state: text,
+  workflowUrl: text,
+  messageId: text,
+  stepInfo: nested,
+  nextDeliveryTime: time,
+  headers,
+  error: text,
+  responseStatus: whole,
+  responseHeaders: headers,
+  invokerWorkflowRunId: text,
+  invokerWorkflowCreatedAt: time,
+  invokerWorkflowUrl: text,
+  workflowRunResponse: payload,
+});
 
 export type WireRun = z.infer<typeof runShape>;
 export type WireIdentity = Pick<WireRun, "workflowRunId" | "workflowRunCreatedAt" | "workflowCreatedAt">;
 export type WireStep = z.infer<typeof stepShape>;
+export type WireEvent = z.infer<typeof eventShape>;
