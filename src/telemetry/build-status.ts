@@ -124,6 +124,7 @@ function sourceStatus(name: string, facts: SourceFacts | undefined, stored: Stor
     },
     retention: { configured_ms: facts?.retention ?? null, learned_ms: state?.learnedRetentionMs ?? null },
     clock_skew_ms: live?.skew ?? null,
+    discovered: counts.discovered ?? 0,
     collected: counts.collected ?? 0,
     gone: counts.gone ?? 0,
     unreadable: counts.unreadable ?? 0,
@@ -184,7 +185,13 @@ function destinationStatus(
     in_flight: facts?.live?.inFlight ?? null,
     paused: pausedStatus(facts?.live, stored?.paused),
     quarantined: stored?.quarantined ?? 0,
-    delivered: { runs: counts.delivered ?? 0, partial: counts.partial ?? 0, spans: counts.spans ?? 0, bytes: counts.bytes ?? 0 },
+    delivered: {
+      runs: counts.delivered ?? 0,
+      partial: counts.partial ?? 0,
+      quarantined: counts.quarantined ?? 0,
+      spans: counts.spans ?? 0,
+      bytes: counts.bytes ?? 0,
+    },
     excluded: excluded(counts),
     removed_at: instant(stored?.removedAt),
   };

@@ -47,6 +47,8 @@ const sourceStatus = z.object({
   sweep: z.object({ running: z.boolean(), started_at: instant, finished_at: instant, repaired: count }),
   retention: z.object({ configured_ms: count.nullable(), learned_ms: count.nullable() }),
   clock_skew_ms: count.nullable(),
+  /** Runs seen for the first time, and those of them that ended and were queued. */
+  discovered: count,
   collected: count,
   gone: count,
   unreadable: count,
@@ -60,7 +62,7 @@ const destinationStatus = z.object({
   paused,
   /** Entries in the quarantine now. */
   quarantined: count,
-  delivered: z.object({ runs: count, partial: count, spans: count, bytes: count }),
+  delivered: z.object({ runs: count, partial: count, quarantined: count, spans: count, bytes: count }),
   /** Runs, by reason; `too_old.spans` and the like are spans. */
   excluded: byName,
   /** Since when the configuration no longer names it. */
