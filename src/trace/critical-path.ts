@@ -1,5 +1,5 @@
-import type { Millis } from "../model/run.ts";
-import { isWork, type StepTime, type Timeline } from "./timeline.ts";
+import type { DeliveryError, Millis } from "../model/run.ts";
+import { isWork, type StepTime, type Timeline, type Window } from "./timeline.ts";
 
 export const PATH_KINDS = ["run", "call", "sleep", "wait", "invoke", "retry", "unknown"] as const;
 export type PathKind = (typeof PATH_KINDS)[number];
@@ -27,24 +27,33 @@ const KINDS: Readonly<Record<string, PathKind>> = {
 
 /**
  * Groups follow one another, so the path leads through one step of each: the one whose end the next group
- * waited for. What no step of the path explains (start delay, gaps, a sibling that outlived the failed one,
- * types unknown to this version) is `unknown`; of a step that was retried, what followed the first error is `retry`.
+ * waited for. What no step of the path explains (start delay, gaps, time in the queue, a sibling that outlived
+ * the failed one, types unknown to this version) is `unknown`; of what was retried, all after the first error is `retry`.
  */
-export function criticalPath({ start, end, steps }: Timeline): CriticalPath {
+export function criticalPath({ start, end, steps, deliveries }: Timeline): CriticalPath {
   const last = new Map<number, StepTime>();
   for (const step of steps.filter(isWork)) {
     const rival = last.get(step.group);
     if (rival === undefined || outlasts(step, rival)) last.set(step.group, step);
   }
+  const onPath = deliveries.filter(({ group, index }) => index === undefined || last.get(group)?.index === index);
+  const stretches = [
+    ...[...last.values()].map((time) => ({ ...time, kind: kindOf(time), errors: time.step.errors })),
+    ...onPath.map((delivery) => ({ ...delivery, kind: "run" as const })),
+  ].toSorted((a, b) => a.start - b.start);
   const durations: Record<PathKind, Millis> = { run: 0, call: 0, sleep: 0, wait: 0, invoke: 0, retry: 0, unknown: end - start };
-  const charge = (kind: PathKind, length: Millis) => {
+  let charged = start;
+  const charge = (kind: PathKind, until: Millis) => {
+    const length = Math.max(0, until - charged);
     durations[kind] += length;
     durations.unknown -= length;
+    charged += length;
   };
-  for (const step of last.values()) {
-    const failedAt = firstRetriedError(step);
-    charge(kindOf(step), failedAt - step.start);
-    charge("retry", step.end - failedAt);
+  for (const stretch of stretches) {
+    const [first] = stretch.parts;
+    charge("unknown", first?.kind === "queued" ? first.end : stretch.start);
+    charge(stretch.kind, firstRetriedError(stretch));
+    charge("retry", stretch.end);
   }
   return { steps: new Set(last.values()), durations };
 }
@@ -59,8 +68,8 @@ function kindOf({ step }: StepTime): PathKind {
   return Object.hasOwn(KINDS, step.type) ? (KINDS[step.type] ?? "unknown") : "unknown";
 }
 
-/** When the first attempt failed: for a step that was not retried, its end. */
-function firstRetriedError({ step, start, end }: StepTime): Millis {
-  const times = step.errors.flatMap((error) => error.time ?? []).filter((time) => time >= start && time <= end);
+/** When the first attempt failed: for what was not retried, its end. */
+function firstRetriedError({ errors, start, end }: Window & { readonly errors: readonly DeliveryError[] }): Millis {
+  const times = errors.flatMap((error) => error.time ?? []).filter((time) => time >= start && time <= end);
   return times.reduce((earliest, time) => Math.min(earliest, time), end);
 }

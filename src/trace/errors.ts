@@ -20,7 +20,7 @@ export function errorType(error: Pick<DeliveryError, "message" | "status"> | und
 }
 
 /** The status of the answer; where the log leaves it out, a message such as `500 Internal Server Error` begins with it. */
-function statusOf(error: Pick<DeliveryError, "message" | "status"> | undefined): number | undefined {
+export function statusOf(error: Pick<DeliveryError, "message" | "status"> | undefined): number | undefined {
   if (error === undefined) return undefined;
   if (isHttpStatus(error.status)) return error.status;
   const leading = /^[1-5]\d\d(?= |$)/.exec(error.message)?.[0];

@@ -1,3 +1,4 @@
+import type { MessageEvent } from "../model/event.ts";
 import type { DeliveryError, RunKey, WorkflowRun } from "../model/run.ts";
 import { attribute } from "./attribute.ts";
 import { ATTRIBUTES, EVENTS } from "./attributes.ts";
@@ -8,6 +9,7 @@ import { errorType, failedStatus } from "./errors.ts";
 import { delaySpanId, runSpanContext } from "./ids.ts";
 import { iso, seconds } from "./instant.ts";
 import { failureSpans } from "./map-failure.ts";
+import { deliverySpans, partSpans } from "./map-parts.ts";
 import { finished, limited, resourceOf } from "./map-resource.ts";
 import { attemptsOf, captured, hasFailed, stepSpan } from "./map-step.ts";
 import { type Mapping, mappingOf, spanOf, text, urlText } from "./mapping.ts";
@@ -20,23 +22,26 @@ import { spanName } from "./value.ts";
 export interface RunFacts {
   /** The run that this one resumes; `traceId` where it does not lie in its own trace. */
   readonly resumedFrom?: RunKey & { readonly traceId?: string };
+  /** Its message log, in any order, or what is there of it. */
+  readonly events?: readonly MessageEvent[];
 }
 
 /**
- * A run's spans: its own first, then start delay and steps in log order, the failure function last (if it
- * has settled). Pure: the same arguments always give the same spans; never throws.
+ * A run's spans: its own first, then start delay and steps in log order, a step's parts right behind it,
+ * deliveries that are no step's, the failure function last (if it has settled). Pure: the same arguments always give the same spans; never throws.
  */
 export function mapRun(run: WorkflowRun, placement: Placement, settings: MappingSettings, facts: RunFacts = {}): MappedRun {
   const mapping = mappingOf(run, placement, settings);
-  const times = timeline(run);
+  const times = timeline(run, facts.events, settings.traces.min_queue);
   const path = criticalPath(times);
   const steps = [...stepIds(run, times.steps)];
   const spans = [
     runSpan(mapping, times, path, facts),
     ...delaySpans(mapping, times),
-    ...steps.map(([time, id]) => stepSpan(mapping, time, id, path.steps.has(time))),
+    ...steps.flatMap(([time, id]) => [stepSpan(mapping, time, id.spanId, path.steps.has(time)), ...partSpans(mapping, time, id)]),
+    ...times.deliveries.flatMap((delivery) => deliverySpans(mapping, delivery)),
   ].map((span) => finished(span, settings));
-  const invokes = new Set(steps.flatMap(([{ step }, id]) => (step.type === "Invoke" ? [id] : [])));
+  const invokes = new Set(steps.flatMap(([{ step }, id]) => (step.type === "Invoke" ? [id.spanId] : [])));
   // The failure function settles later: it must not decide where the others lie.
   const failure = failureSpans(mapping, times.end).map((span) => finished(span, settings));
   return { resource: resourceOf(mapping), spans: [...inSeveralTraces(spans, run, settings.traces, invokes), ...failure] };

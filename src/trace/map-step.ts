@@ -44,9 +44,10 @@ export function hasFailed({ run }: Pick<Mapping, "run">, { step, role }: StepTim
   return step.state === "STEP_FAILED" || (role === "delivery" && step.state === "" && run.state === "RUN_FAILED");
 }
 
-/** Attempts seen in the log; undefined where it shows none, since a retry that recovered may leave nothing. */
+/** Attempts seen in the log; undefined where the grouped log shows none, since a retry that recovered may leave nothing in it. */
 export function attemptsOf(mapping: Pick<Mapping, "run">, time: StepTime): number | undefined {
   const { errors, state } = time.step;
+  if (time.attempts !== undefined) return Math.max(time.attempts, errors.length);
   if (errors.length === 0) return undefined;
   return state === "STEP_SUCCESS" || (state === "" && !hasFailed(mapping, time)) ? errors.length + 1 : errors.length;
 }

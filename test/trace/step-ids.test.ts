@@ -6,7 +6,7 @@ import { timeline } from "../../src/trace/timeline.ts";
 import { aRun, group, step, T0 } from "../support/run-builder.ts";
 
 const byKey = (key: number | string) => stepSpanId("wfr_order", T0, key);
-const idsOf = (run: WorkflowRun) => [...stepIds(run, timeline(run).steps).values()];
+const idsOf = (run: WorkflowRun) => [...stepIds(run, timeline(run).steps).values()].map(({ spanId }) => spanId);
 
 test("the stepId is the key where no other step has it, else the position", () => {
   const run = aRun(1_000, [

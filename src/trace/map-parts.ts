@@ -1,0 +1,62 @@
+import type { DeliveryError } from "../model/run.ts";
+import { attribute } from "./attribute.ts";
+import { ATTRIBUTES } from "./attributes.ts";
+import { errorEvents, errorType, failedStatus, statusOf } from "./errors.ts";
+import { partSpanId, stepSpanId } from "./ids.ts";
+import { failedCallStatus } from "./map-call.ts";
+import { type Mapping, spanOf, text } from "./mapping.ts";
+import type { Span } from "./span.ts";
+import type { StepId } from "./step-ids.ts";
+import type { StepTime } from "./timeline.ts";
+import type { Part } from "./timeline-execution.ts";
+import type { Delivery } from "./timeline-log.ts";
+
+/** Children of a step that was executed more than once or waited long for it; they tile it. */
+export function partSpans(mapping: Mapping, { parts, step }: StepTime, id: StepId): Span[] {
+  const status = failedCallStatus(step.call);
+  return parts.map((part, index) => {
+    // A Call's last answer is its result, though it may be an error.
+    const answer = status !== undefined && index === parts.length - 1 ? { message: "", status } : undefined;
+    return partSpan(mapping, part, id, part.error ?? answer);
+  });
+}
+
+/** A delivery that is no step's time, but took attempts or waited long; with its parts. `key` is its place in the run. */
+export function deliverySpans(mapping: Mapping, delivery: Delivery): Span[] {
+  const key = [delivery.group, delivery.index, delivery.purpose].filter((part) => part !== undefined).join(".");
+  const id = { key, spanId: stepSpanId(mapping.run.id, mapping.run.createdAt, key) };
+  const span = spanOf(mapping, {
+    spanId: id.spanId,
+    name: "delivery",
+    start: delivery.start,
+    end: delivery.end,
+    role: "delivery",
+    attributes: {
+      ...attribute(ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, delivery.messageId)),
+      ...attribute(ATTRIBUTES.STEP_ATTEMPTS, delivery.attempts),
+      ...attribute(ATTRIBUTES.TIME_SOURCE, "log"),
+    },
+    events: errorEvents(mapping, delivery.errors, false, delivery.end),
+  });
+  return [span, ...delivery.parts.map((part) => partSpan(mapping, part, id, part.error))];
+}
+
+function partSpan(mapping: Mapping, part: Part, { key, spanId }: StepId, error: DeliveryError | undefined): Span {
+  const { id, createdAt } = mapping.run;
+  const isAttempt = part.kind === "attempt";
+  return spanOf(mapping, {
+    parentSpanId: spanId,
+    spanId: partSpanId(part.kind, id, createdAt, key, part.n),
+    name: isAttempt ? `attempt ${part.n}` : part.kind,
+    start: part.start,
+    end: part.end,
+    role: "part",
+    attributes: {
+      ...attribute(ATTRIBUTES.ATTEMPT_NUMBER, isAttempt ? part.n : undefined),
+      ...attribute(ATTRIBUTES.TIME_SOURCE, "log"),
+      ...attribute(ATTRIBUTES.HTTP_STATUS, statusOf(error)),
+      ...attribute(ATTRIBUTES.ERROR_TYPE, error && errorType(error)),
+    },
+    ...(error !== undefined && { status: failedStatus(mapping, error) }),
+  });
+}
