@@ -1,6 +1,7 @@
 import { distinctRuns, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { UnreadableEntry } from "../sources/source.ts";
 import { type PageCommit, type RunChange, type RunRecord, StoreError } from "../state/store.ts";
+import type { CollectedRun } from "../telemetry/observation.ts";
 import type { SourceContext } from "./context.ts";
 import { decide, isExported, isOurs, type Page } from "./decide.ts";
 import { type Resolution, resolvePlacements } from "./place.ts";
@@ -49,10 +50,11 @@ export async function collectPage(context: SourceContext, input: PageInput, sign
   const { fetched, resolutions } = await resolvePlacements(context, pending, runs, known, exported, signal);
   const all = distinctRuns([...runs, ...fetched]);
   const page = await pageOf(context, input, known, all, resolutions);
-  const { changes, counts } = decideAll(page, all, resolutions);
-  const stored = await commitPage(context, pageCommit(context, input, changes, counts), () =>
+  const decided = decideAll(page, all, resolutions);
+  const stored = await commitPage(context, pageCommit(context, input, decided.changes, decided.counts), () =>
     decideAll({ ...page, room: false }, all, resolutions),
   );
+  tell(context, stored, decided.collected);
   const collected = stored.filter((change) =>
     change.parts?.some((part) => !known.get(keyOf(change.key))?.parts.includes(part.part)),
   ).length;
@@ -89,10 +91,23 @@ async function pageOf(
 
 function decideAll(page: Page, runs: readonly WorkflowRun[], resolutions: ReadonlyMap<string, Resolution>) {
   const decisions = runs.map((run) => decide(page, run, resolutions.get(keyOf(run))));
-  const counts: Record<string, number> = {};
+  const changes = decisions.flatMap(({ change }) => change ?? []);
+  const discovered = changes.filter(({ key }) => !page.known.has(keyOf(key))).length;
+  const counts: Record<string, number> = discovered > 0 ? { discovered } : {};
   for (const [name, value] of decisions.flatMap((decision) => Object.entries(decision.counts ?? {})))
     counts[name] = (counts[name] ?? 0) + value;
-  return { changes: decisions.flatMap((decision) => (decision.change ? [decision.change] : [])), counts };
+  return { changes, counts, collected: decisions.flatMap(({ collected }) => collected ?? []) };
+}
+
+/** One line for each run whose spans were stored, and word to the observer of those that were so for the first time. */
+function tell({ log, source, observer }: SourceContext, stored: readonly RunChange[], collected: readonly CollectedRun[]): void {
+  const queued = new Set<string>();
+  for (const { key, parts, tree } of stored) {
+    if (parts === undefined || parts.length === 0) continue;
+    queued.add(keyOf(key));
+    log.debug({ source: source.name, run: key.id, createdAt: key.createdAt, traceId: tree?.traceId }, "run collected");
+  }
+  for (const run of collected) if (queued.has(keyOf(run.key))) observer?.collected(run);
 }
 
 /** A disk that is full takes no payload, but perhaps what is needed to go on following runs. @returns what was stored */

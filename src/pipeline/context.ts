@@ -5,8 +5,10 @@ import type { WorkflowRun } from "../model/run.ts";
 import type { RunSource } from "../sources/source.ts";
 import type { UpstashSourceConfig } from "../sources/upstash/config.ts";
 import type { Store } from "../state/store.ts";
+import type { Observer } from "../telemetry/observation.ts";
 import type { MappingSettings } from "../trace/config.ts";
 import type { Clock, ServerClock } from "./clock.ts";
+import type { Trouble } from "./trouble.ts";
 
 /** Everything that reading one source needs; built once by commands/wire.ts. */
 export interface SourceContext {
@@ -21,8 +23,9 @@ export interface SourceContext {
   readonly hasRoom: () => Promise<boolean>;
   /** Called when something new was queued. */
   readonly onQueued: () => void;
-  /** Told of each cycle of the daemon when it is over. */
+  /** Told of each cycle when it is over, and of each run that is collected. */
   readonly onCycle?: (cycle: Cycle) => void;
+  readonly observer?: Pick<Observer, "collected">;
   readonly clock: Clock;
   readonly server: ServerClock;
   readonly log: Logger;
@@ -34,7 +37,7 @@ export interface Cycle {
   readonly startedAt: number;
   readonly collected: number;
   /** Why it stopped short, if it did. */
-  readonly troubles: readonly { readonly kind: "unavailable" | "refused" | "storage" | "aborted"; readonly message: string }[];
+  readonly troubles: readonly Trouble[];
 }
 
 /** What collecting has to know of a destination. */

@@ -1,10 +1,12 @@
 import { endOf, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import { encodeRun } from "../otlp/encode.ts";
 import type { CollectedPart, RunChange, RunRecord, Watch } from "../state/store.ts";
+import type { CollectedRun } from "../telemetry/observation.ts";
 import { mapRun } from "../trace/map-run.ts";
 import { nameRun } from "../trace/naming.ts";
 import type { MappedRun } from "../trace/span.ts";
 import { spanBytes } from "../trace/span-size.ts";
+import { collectedRun } from "./collected-run.ts";
 import type { DestinationPlan, SourceContext } from "./context.ts";
 import { decodePlacement, encodePlacement, type Located, type Resolution } from "./place.ts";
 import { NO_TREE, type TreeFacts, type Verdict, verdict } from "./sampling.ts";
@@ -25,9 +27,10 @@ export interface Page {
   readonly outcomes: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
-/** What is decided of one run, together with what `status` counts. */
+/** What is decided of one run, together with what `status` counts and what the observer is told once it is stored. */
 export interface Decision {
   readonly change?: RunChange;
+  readonly collected?: CollectedRun | undefined;
   readonly counts?: Readonly<Record<string, number>>;
 }
 
@@ -92,7 +95,8 @@ function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located)
   const keptBy = verdicts.flatMap(({ plan, verdict: said }) => (said.kind === "keep" && said.keepsTree ? [plan.name] : []));
   const mapped = mapRun(run, resolution.placement, context.settings);
   const bytes = mapped.spans.reduce((sum, span) => sum + spanBytes(span), 0);
-  const first = page.known.get(keyOf(run))?.parts.length ? {} : { counts: { collected: 1 } };
+  const observed = context.observer && collectedRun(context.source.name, run, mapped, page.now);
+  const first = page.known.get(keyOf(run))?.parts.length ? {} : { counts: { collected: 1 }, collected: observed };
   return {
     change: {
       key: run,

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Destination } from "../destinations/destination.ts";
 import type { RunKey } from "../model/run.ts";
 import type { Store } from "../state/store.ts";
+import type { Observer } from "../telemetry/observation.ts";
 import type { Batch } from "./batch.ts";
 import type { Clock } from "./clock.ts";
 import type { Wake } from "./wake.ts";
@@ -19,6 +20,7 @@ export interface DeliverContext {
   readonly tooOld: "send" | "skip_spans" | "skip_run";
   /** The API's clock, for the age of spans. */
   readonly now: () => number;
+  readonly observer?: Pick<Observer, "settled">;
 }
 
 /**

@@ -110,7 +110,8 @@ async function storeEvents(reader: Reader, page: EventPage): Promise<void> {
     const isNews = record === undefined || record.phase === "gone" || (record.phase === "open" && record.watch?.reason !== "ended");
     return isNews ? [{ key, phase: "open", watch: { reason: "ended", polls: 0, dueAt: now } }] : [];
   });
-  if (changes.length > 0) await store.commit({ source: source.name, runs: changes });
+  const discovered = records.filter((record) => record === undefined).length;
+  if (changes.length > 0) await store.commit({ source: source.name, runs: changes, counts: discovered > 0 ? { discovered } : {} });
 }
 
 /** A run that the feed saw start is looked at once in a long while, in case the feed misses its end. */

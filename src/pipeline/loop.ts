@@ -73,10 +73,18 @@ export function createSourceLoop(context: SourceContext): SourceLoop {
 }
 
 async function cycle(context: SourceContext, loop: LoopState, everything: boolean, signal: AbortSignal): Promise<CycleReport> {
+  const startedAt = context.clock.monotonic();
+  const report = await read(context, loop, everything, signal);
+  noteReport(context, loop, report);
+  context.onCycle?.({ ...report, startedAt });
+  return report;
+}
+
+async function read(context: SourceContext, loop: LoopState, everything: boolean, signal: AbortSignal): Promise<CycleReport> {
   const opened = loop.reader ?? (await guarded(() => openReader(context, signal)));
-  if ("trouble" in opened) return noteReport(context, loop, { collected: 0, fresh: 0, troubles: [opened.trouble] });
+  if ("trouble" in opened) return { collected: 0, fresh: 0, troubles: [opened.trouble] };
   loop.reader = opened;
-  return noteReport(context, loop, await pollCycle(opened, everything, signal));
+  return pollCycle(opened, everything, signal);
 }
 
 /** How long until the next cycle, in ms. @param took how long this one took */
@@ -100,7 +108,7 @@ async function pauseAfter(
   return Math.min(idle, Math.max(usual - took, next));
 }
 
-function noteReport({ log, source, server }: SourceContext, loop: LoopState, report: CycleReport): CycleReport {
+function noteReport({ log, source, server }: SourceContext, loop: LoopState, report: CycleReport): void {
   const complete = report.troubles.length === 0;
   loop.snapshot = { ...loop.snapshot, troubles: report.troubles, ...(complete && { completeAt: server.now() }) };
   if (report.collected > 0) log.info({ source: source.name, runs: report.collected }, "collected");
@@ -114,5 +122,4 @@ function noteReport({ log, source, server }: SourceContext, loop: LoopState, rep
   if (news && Math.abs(skew) > SKEW_LIMIT_MS)
     log.warn({ source: source.name, seconds: Math.round(skew / 1_000) }, "this machine's clock is off");
   if (news) loop.skewSaid = skew;
-  return report;
 }

@@ -8,7 +8,7 @@ import type { DeliveryState } from "./delivery-state.ts";
  * @throws StoreError
  */
 export async function settle(state: DeliveryState, items: readonly Outgoing[], pieces: readonly RefusedPiece[]): Promise<void> {
-  const { store, destination, now } = state.context;
+  const { store, destination, now, observer } = state.context;
   const outcome = outcomeOf(items, pieces);
   const settlements = items.map((item, index): Settlement => {
     const refused = items.length === 1 ? pieces : pieces.slice(index, index + 1);
@@ -22,6 +22,7 @@ export async function settle(state: DeliveryState, items: readonly Outgoing[], p
     };
   });
   await store.settle(destination.name, settlements, now());
+  observer?.settled(destination.name, { outcome, delays: items.map((item) => Math.max(0, now() - item.lastEnd)) });
   state.delivered += outcome === "quarantined" ? 0 : items.length;
   state.quarantined += pieces.length > 0 ? items.length : 0;
   logSettled(state, items, pieces, outcome);
