@@ -17,7 +17,7 @@ const TABLES: Readonly<Record<string, () => string>> = { commands, options, attr
 /** The README with its tables made anew. @throws Error where a marker is missing or stands twice */
 export function withTables(readme: string): string {
   return Object.entries(TABLES).reduce((text, [name, table]) => {
-    const parts = text.split(new RegExp(`(?<=<!-- ${name} -->\n)[^]*?(?=<!-- /${name} -->)`));
+    const parts = text.split(new RegExp(`(?<=<!-- ${name} -->\n)[\\s\\S]*?(?=<!-- /${name} -->)`));
     if (parts.length !== 2) throw new Error(`README.md: the markers of ${name} are to stand there exactly once`);
     return parts.join(`${table()}\n`);
   }, readme);
