@@ -23,7 +23,7 @@ export function beginCall(core: Core, run: EngineRun, submission: Submission): M
     stepType: "Call",
     concurrent: Number(about["upstash-workflow-concurrent"]),
   };
-  const pending = beginStep(core, run, step, {
+  const pending = beginStep(core, run, step, core.clock.now(), {
     callUrl: destination,
     callMethod: method,
     callHeaders: Object.fromEntries(Object.entries(sent).map(([name, value]) => [canonicalName(name), [value]])),

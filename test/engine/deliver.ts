@@ -23,8 +23,9 @@ export async function deliver(core: Core, message: Message, { request, judge }: 
   const { run } = message;
   for (;;) {
     await core.clock.until(message.deliverAt, run.over.signal);
-    const leave = await enter(core, message);
+    const { heldBack, leave } = await core.flow.enter(message.flowControl, run.over.signal);
     if (hasEnded(run)) return undefined;
+    if (heldBack) message.deliverAt = core.clock.now();
     message.state = "active";
     logMessage(core, message, "ACTIVE");
     logRun(core, run);
@@ -46,14 +47,6 @@ export async function deliver(core: Core, message: Message, { request, judge }: 
     }
     backOff(core, message, verdict, time);
   }
-}
-
-/** A message that flow control holds back is due when it is let in. */
-async function enter(core: Core, message: Message): Promise<() => void> {
-  const asked = core.clock.now();
-  const leave = await core.flow.enter(message.flowControl, message.run.over.signal);
-  if (message.flowControl !== undefined && core.clock.now() > asked) message.deliverAt = core.clock.now();
-  return leave;
 }
 
 /** Returns when the error was known, in ms: the moment of all that follows from it. */
@@ -111,7 +104,7 @@ export function createMessage(core: Core, run: EngineRun, own: Pick<Message, "de
     ...own,
   };
   run.messages.push(message);
-  logMessage(core, message, "CREATED", { nextDeliveryTime: message.deliverAt });
+  logMessage(core, message, "CREATED", { time: createdAt, nextDeliveryTime: message.deliverAt });
   return message;
 }
 

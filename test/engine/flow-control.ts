@@ -31,10 +31,18 @@ interface Lane {
   readonly queue: { readonly control: FlowControl; readonly enter: () => void }[];
 }
 
+/** A delivery that was let in. */
+export interface Admission {
+  /** It had to wait. */
+  readonly heldBack: boolean;
+  /** To be called when it is over. */
+  readonly leave: () => void;
+}
+
 /** Lets deliveries of one key in as its limits allow, first come, first served. */
 export interface FlowGate {
-  /** Resolves when a delivery may start, with what must be called when it is over; or when the signal is aborted. */
-  enter(control: FlowControl | undefined, signal: AbortSignal | undefined): Promise<() => void>;
+  /** Resolves when a delivery may start, or when the signal is aborted. */
+  enter(control: FlowControl | undefined, signal: AbortSignal): Promise<Admission>;
 }
 
 export function createFlowGate(clock: Clock): FlowGate {
@@ -57,25 +65,27 @@ export function createFlowGate(clock: Clock): FlowGate {
     admit(lane);
   }
 
-  async function enter(control: FlowControl | undefined, signal: AbortSignal | undefined): Promise<() => void> {
-    if (control === undefined) return () => {};
+  async function enter(control: FlowControl | undefined, signal: AbortSignal): Promise<Admission> {
+    if (control === undefined) return { heldBack: false, leave: () => {} };
     const lane = lanes.get(control.key) ?? { active: 0, starts: [], queue: [] };
     lanes.set(control.key, lane);
-    const admitted = await new Promise<boolean>((resolve) => {
+    let heldBack = false;
+    const isIn = await new Promise<boolean>((resolve) => {
       const ticket = { control, enter: () => resolve(true) };
       lane.queue.push(ticket);
-      signal?.addEventListener("abort", () => {
+      admit(lane);
+      heldBack = lane.queue.includes(ticket);
+      signal.addEventListener("abort", () => {
         const at = lane.queue.indexOf(ticket);
         if (at >= 0) lane.queue.splice(at, 1);
         resolve(false);
       });
-      admit(lane);
     });
-    if (!admitted) return () => {};
-    return () => {
+    const leave = () => {
       lane.active--;
       admit(lane);
     };
+    return { heldBack, leave: isIn ? leave : () => {} };
   }
   return { enter };
 }

@@ -21,14 +21,14 @@ export function invoke(core: Core, submission: Submission): Published {
   if (run === undefined || hasEnded(run)) throw new Refused(400, `workflow run ${workflowRunId} is over`);
   const childId = submission.headers["upstash-workflow-runid"] ?? core.newId("wfr");
   const createdAt = core.clock.now();
-  const { info } = beginStep(core, run, step, {
+  const { info } = beginStep(core, run, step, createdAt, {
     invokedWorkflowRunId: childId,
     invokedWorkflowUrl: submission.destination,
     invokedWorkflowCreatedAt: createdAt,
     ...(body !== "" && { invokedWorkflowRunBody: body }),
     invokedWorkflowRunHeaders: headers,
   });
-  logEvent(core, run, "INVOKED", { ...info, state: "STEP_PROGRESS", createdAt });
+  logEvent(core, run, "INVOKED", { ...info, state: "STEP_PROGRESS", createdAt }, { time: createdAt });
   logRun(core, run);
   const invoker = { workflowRunId, workflowUrl, workflowRunCreatedAt: run.createdAt, run, step };
   return startRun(core, { ...submission, body, headers: { ...submission.headers, "upstash-workflow-runid": childId } }, { invoker });

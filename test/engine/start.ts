@@ -46,7 +46,7 @@ export function createRun(core: Core, seed: Seed): EngineRun {
     state: "RUN_STARTED",
   };
   core.runs.set(run.id, run);
-  logEvent(core, run, "RUN_STARTED", undefined, run.invoker === undefined ? {} : invokerFields(run.invoker));
+  logEvent(core, run, "RUN_STARTED", undefined, { time: run.createdAt, ...(run.invoker !== undefined && invokerFields(run.invoker)) });
   return run;
 }
 

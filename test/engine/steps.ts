@@ -36,8 +36,8 @@ export function createStep(
 }
 
 /** A step that somebody else than the endpoint works on, from now on. */
-export function beginStep(core: Core, run: EngineRun, step: SubmittedStep, more: WireStep): Pending {
-  const pending: Pending = { info: { ...stepInfo(step, core.switches), ...more }, createdAt: core.clock.now() };
+export function beginStep(core: Core, run: EngineRun, step: SubmittedStep, createdAt: Millis, more: WireStep): Pending {
+  const pending: Pending = { info: { ...stepInfo(step, core.switches), ...more }, createdAt };
   run.pending.set(step.stepId, pending);
   return pending;
 }

@@ -27,13 +27,14 @@ export interface WaitRequest {
 
 export function beginWait(core: Core, run: EngineRun, eventId: string, request: WaitRequest): void {
   const { step, timeout, url, timeoutHeaders = {} } = request;
-  const deadline = core.clock.now() + parseDuration(timeout);
-  const { info, createdAt } = beginStep(core, run, step, {
+  const now = core.clock.now();
+  const deadline = now + parseDuration(timeout);
+  const { info, createdAt } = beginStep(core, run, step, now, {
     waitEventId: eventId,
     waitTimeoutDeadline: deadline,
     waitTimeoutDuration: timeout,
   });
-  logEvent(core, run, "WAITER_ADDED", { ...info, state: "STEP_PROGRESS", createdAt });
+  logEvent(core, run, "WAITER_ADDED", { ...info, state: "STEP_PROGRESS", createdAt }, { time: createdAt });
   const waiter: Waiter = { run, eventId, step, url, deadline, headers: timeoutHeaders, came: new AbortController() };
   core.waiters.push(waiter);
   logRun(core, run);

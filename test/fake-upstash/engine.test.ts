@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { play } from "../../src/fake-upstash/scenarios/play.ts";
 import { type CallWork, type Program, type RunWork, run, type Work } from "../../src/fake-upstash/scenarios/program.ts";
 import { seeded } from "../../src/fake-upstash/scenarios/random.ts";
-import type { WireEvent, WireRun, WireStep } from "../../src/fake-upstash/wire.ts";
+import type { WireEvent, WireRun } from "../../src/fake-upstash/wire.ts";
+import { groupsOf, messagesOf } from "../support/log-lines.ts";
 
 /**
  * Programs of the official SDK were once run on an engine (test/fixtures/engine-*.json). The same programs, played
@@ -44,35 +45,6 @@ const steps: Record<string, (Work | RunWork[])[]> = {
   retry: [run("fine", 30, "fine"), { kind: "run", name: "flaky", ms: 2, out: "ok after 3", failed: failing(2, false) }],
   always: [run("fine", 30, "fine"), { kind: "run", name: "bad", ms: 0, failed: failing(2, true), gaveUp: true }],
 };
-
-/** One line a message: which step, which kind of message, which fields, which states in order. */
-function messagesOf(events: readonly WireEvent[]): string[] {
-  const byMessage = Map.groupBy(events, (event) => event.stepInfo?.messageId);
-  return [...byMessage.values()].map(line).toSorted();
-}
-
-function line(events: readonly WireEvent[]): string {
-  // In the engine's log a Call's failed attempt shows as DELIVERED, without a RETRY; the real log may say ERROR, RETRY.
-  const states = events
-    .map((event) => event.state)
-    .join(" ")
-    .replaceAll("DELIVERED ACTIVE", "ERROR RETRY ACTIVE");
-  const step = events[0]!.stepInfo ?? {};
-  return `${step.stepId} ${step.stepName} ${step.stepType} ${step.callType} ${step.state} x${step.concurrent} [${fieldsOf(step)}]: ${states}`;
-}
-
-/** The Initial step's `out` is the trigger's payload: it differs from program to program, not from engine to engine. */
-const fieldsOf = (step: WireStep) =>
-  Object.keys(step)
-    .filter((name) => name !== "out" || step.stepType !== "Initial")
-    .toSorted()
-    .join(" ");
-
-const groupsOf = (run: WireRun) =>
-  run.steps.map((group) => [
-    group.type,
-    group.steps.map((step) => [step.stepId, step.stepName, step.state, step.concurrent, step.errors?.length, fieldsOf(step)]),
-  ]);
 
 test.each(Object.keys(steps))("the program %s leaves the same lines as on an engine", (name) => {
   const url = `https://shop.example.com/wf/${name}`;
