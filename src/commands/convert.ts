@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { text as readAll } from "node:stream/consumers";
+import { eventsByRun } from "../model/event.ts";
 import { distinctRuns, isTerminal, keyOf, type WorkflowRun } from "../model/run.ts";
 import { encodeRun, joinChunks } from "../otlp/encode.ts";
 import { type Input, readInput } from "../sources/upstash/input.ts";
@@ -8,6 +9,7 @@ import type { MappingSettings } from "../trace/config.ts";
 import { mapRun } from "../trace/map-run.ts";
 import { nameRun } from "../trace/naming.ts";
 import { placeAll } from "../trace/place-all.ts";
+import { broughtUpToDate, runsFromEvents } from "../trace/run-from-events.ts";
 import type { MappedRun } from "../trace/span.ts";
 import { waterfall } from "../trace/waterfall.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
@@ -44,17 +46,23 @@ async function readSource(name: string, io: CommandIo): Promise<string> {
   }
 }
 
-/** The runs that have ended and that no rule drops, each once, in the input's order. */
+/**
+ * The runs that have ended and that no rule drops, each once, in the input's order. What their message logs
+ * say goes into their timelines; of runs that are nowhere else they say all that is known.
+ */
 function mapAll(input: Input, settings: MappingSettings, io: CommandIo): MappedRun[] {
   const note = (run: WorkflowRun, why: string) => void io.stderr.write(`skipped ${JSON.stringify(run.id)}: ${why}\n`);
+  const events = eventsByRun(input.events);
+  const eventsOf = (run: WorkflowRun) => events.get(keyOf(run)) ?? [];
+  const grouped = distinctRuns(input.runs).map((run) => broughtUpToDate(run, eventsOf(run)));
   const kept: WorkflowRun[] = [];
-  for (const run of distinctRuns(input.runs)) {
+  for (const run of distinctRuns([...grouped, ...runsFromEvents(input.events)])) {
     if (nameRun(run, settings).dropped) note(run, "dropped by a rule");
     else kept.push(run);
   }
   for (const run of kept) if (!isTerminal(run)) note(run, "in progress");
   const placementOf = placeAll(kept, settings); // one in progress will lie where its children look for it
-  return kept.filter(isTerminal).map((run) => mapRun(run, placementOf(run), settings));
+  return kept.filter(isTerminal).map((run) => mapRun(run, placementOf(run), settings, { events: eventsOf(run) }));
 }
 
 function render(traces: readonly MappedRun[], format: Format, io: CommandIo): string | Uint8Array {
@@ -68,15 +76,10 @@ function render(traces: readonly MappedRun[], format: Format, io: CommandIo): st
 }
 
 /** Names what could not be read; true if that was nothing. */
-function report({ unreadable, events, runs }: Input, io: CommandIo): boolean {
+function report({ unreadable }: Input, io: CommandIo): boolean {
   for (const entry of unreadable) {
     const run = entry.key === undefined ? "" : ` (run ${JSON.stringify(entry.key.id)})`;
     io.stderr.write(`unreadable entry ${entry.position}${run}: ${entry.reason}\n`);
   }
-  if (events.length === 0) return unreadable.length === 0;
-  const known = new Set(runs.map(keyOf));
-  const only = new Set(events.filter((event) => !known.has(keyOf(event))).map((event) => event.id));
-  for (const id of only)
-    io.stderr.write(`skipped ${JSON.stringify(id)}: only its message log is there, which this version does not convert\n`);
-  return unreadable.length === 0 && only.size === 0;
+  return unreadable.length === 0;
 }

@@ -22,9 +22,14 @@ export interface Mapping {
 /** Patterns are compiled once for each configuration; a memo, so mapping stays pure. */
 const redactors = new WeakMap<MappingSettings, Redactor>();
 
-export function mappingOf(run: WorkflowRun, placement: Placement, settings: MappingSettings): Mapping {
+export function redactorOf(settings: MappingSettings): Redactor {
   const redactor = redactors.get(settings) ?? createRedactor(settings.traces.redact);
   redactors.set(settings, redactor);
+  return redactor;
+}
+
+export function mappingOf(run: WorkflowRun, placement: Placement, settings: MappingSettings): Mapping {
+  const redactor = redactorOf(settings);
   const naming = nameRun(run, settings);
   const max = settings.traces.max_value_bytes;
   const identity = {

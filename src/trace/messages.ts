@@ -95,16 +95,15 @@ function messageKey({ messageId, step }: MessageEvent): string {
 
 function toMessage(events: readonly MessageEvent[]): Message {
   const createdEvent = events.find((event) => event.state === "CREATED");
-  const step = (createdEvent?.step !== undefined ? createdEvent : events.find((event) => event.step !== undefined))?.step;
+  const step = createdEvent?.step ?? events.find((event) => event.step !== undefined)?.step;
   const created = createdEvent?.time;
-  const first = readAttempts(events);
   return {
     id: events[0]?.messageId ?? "",
     role: roleOf(step),
     step,
     created,
     due: created === undefined ? undefined : Math.max(created, instant(createdEvent?.nextDeliveryTime ?? 0)),
-    ...first,
+    ...readAttempts(events),
     failed: events.some((event) => event.state === "FAILED"),
     canceled: events.find((event) => event.state === "CANCELED")?.time,
     failedStepName: events.findLast((event) => event.failedStepName !== undefined)?.failedStepName,

@@ -1,7 +1,7 @@
 import type { MappingSettings, WorkflowRule } from "./config.ts";
 import { glob } from "./glob.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
-import { hostOf, serviceNameOf } from "./service-name.ts";
+import { hostOf, needsRule, serviceNameOf } from "./service-name.ts";
 import type { Attributes } from "./span.ts";
 
 /** What the user's `workflows:` rules and the defaults make of a run. Strings are redacted, but not cut. */
@@ -62,6 +62,17 @@ export function nameRun(run: { readonly url: string; readonly labels: readonly s
     traceContext: set?.trace_context ?? settings.traces.trace_context,
     stepName: matcher?.stepName ?? ((name) => name),
   };
+}
+
+/** A run's host ("" where its URL has none), where its service name is a guess that a rule of the user's should replace. */
+export function guessedHost(
+  run: { readonly url: string; readonly labels: readonly string[] },
+  settings: MappingSettings,
+): string | undefined {
+  const { rule } = nameRun(run, settings);
+  const named = settings.serviceName ?? (rule === undefined ? undefined : settings.workflows[rule]?.set.service_name);
+  const host = hostOf(run.url);
+  return named === undefined && needsRule(host) ? host : undefined;
 }
 
 /** The URL's path with ids replaced (`/api/orders/{id}`): as few names as there are workflows. */

@@ -1,5 +1,5 @@
-import { eventsByRun, type MessageEvent } from "../model/event.ts";
-import type { Step, StepGroup, WorkflowRun } from "../model/run.ts";
+import { eventsByRun, isEnd, type MessageEvent } from "../model/event.ts";
+import { isTerminal, type Step, type StepGroup, type WorkflowRun } from "../model/run.ts";
 import { type Entry, stepGroups } from "./group-messages.ts";
 import { type Message, type MessageLog, madeAt, readMessages } from "./messages.ts";
 
@@ -11,6 +11,13 @@ import { type Message, type MessageLog, madeAt, readMessages } from "./messages.
  */
 export function runsFromEvents(events: readonly MessageEvent[]): WorkflowRun[] {
   return [...eventsByRun(events).values()].map(runFromEvents);
+}
+
+/** A run that the grouped log shows in progress (it lags behind) and the message log as ended: with the end and the steps of the latter. */
+export function broughtUpToDate(run: WorkflowRun, events: readonly MessageEvent[]): WorkflowRun {
+  if (isTerminal(run) || !events.some(isEnd)) return run;
+  const { state, completedAt, response, groups } = runFromEvents(events);
+  return { ...run, state, completedAt, groups, response: response ?? run.response };
 }
 
 function runFromEvents(events: readonly MessageEvent[]): WorkflowRun {
