@@ -2,10 +2,11 @@ import type { Config } from "../config/schema.ts";
 import type { Destination } from "../destinations/destination.ts";
 import type { RunSource } from "../sources/source.ts";
 import type { MappingSettings } from "../trace/config.ts";
-import { nameRun } from "../trace/naming.ts";
+import { guessedHost, nameRun } from "../trace/naming.ts";
+import { serviceNameOf } from "../trace/service-name.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
 import { type CommandIo, EXIT } from "./io.ts";
-import { probeDestination, probeSource } from "./probe.ts";
+import { probeDestination, probeSource, type Seen } from "./probe.ts";
 import { mappingSettings } from "./wire.ts";
 
 /** What `--connect` asks of the rest of the program. */
@@ -26,11 +27,11 @@ export async function check(argv: readonly string[], io: CommandIo, connections:
   print(`${file ?? "environment variables"}: valid`);
   for (const { name, url, type } of config.sources) print(`source ${name}: ${type} ${url}`);
   for (const destination of config.destinations) print(`destination ${destination.name}: ${describeDestination(destination)}`);
+  const settings = mappingSettings(config, serviceName);
   if (values.explain !== undefined) {
-    const settings = mappingSettings(config, serviceName);
     for (const line of explain({ url: values.explain, labels: values.label ?? [] }, settings)) print(line);
   }
-  return values.connect === true && !(await connect(config, connections, io.signal, print)) ? EXIT.usage : EXIT.done;
+  return values.connect === true && !(await connect(config, settings, connections, io)) ? EXIT.usage : EXIT.done;
 }
 
 function describeDestination(destination: Config["destinations"][number]): string {
@@ -58,15 +59,19 @@ function explain(run: { url: string; labels: string[] }, settings: MappingSettin
 }
 
 /** Asks every source and destination, one after the other, and prints what each said. True if all is well. */
-async function connect(config: Config, connections: Connections, signal: AbortSignal, print: (line: string) => void): Promise<boolean> {
+async function connect(config: Config, settings: MappingSettings, connections: Connections, { signal, stdout, stderr }: CommandIo) {
   let well = true;
-  const say = (what: string, seen: { ok: boolean; text: string }) => {
-    print(`${seen.ok ? "ok" : "FAILED"} ${what}: ${seen.text}`);
+  const say = (what: string, seen: Seen) => {
+    stdout.write(`${seen.ok ? "ok" : "FAILED"} ${what}: ${seen.text}\n`);
     well &&= seen.ok;
   };
   for (const one of config.sources) {
     const source = connections.source(one, config.traces);
-    say(`source ${one.name}`, await probeSource(source, signal).finally(() => source.close()));
+    const seen = await probeSource(source, signal).finally(() => source.close());
+    say(`source ${one.name}`, seen);
+    for (const host of new Set(seen.runs.map((run) => guessedHost(run, settings)))) {
+      if (host !== undefined) stderr.write(`warning: source ${one.name}: ${unnamed(host)}\n`);
+    }
   }
   for (const one of config.destinations) {
     // To a file or the terminal, a probe would leave a line.
@@ -75,4 +80,9 @@ async function connect(config: Config, connections: Connections, signal: AbortSi
     say(`destination ${one.name}`, await probeDestination(destination, signal).finally(() => destination.close()));
   }
   return well;
+}
+
+function unnamed(host: string): string {
+  const whose = host === "" ? "runs whose URL has no host" : `runs of ${host}, which is no stable name,`;
+  return `${whose} are of service ${serviceNameOf(host)}; a rule under workflows: may set a service_name`;
 }

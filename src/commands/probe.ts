@@ -1,5 +1,6 @@
 import type { Destination, Encoding } from "../destinations/destination.ts";
-import type { RunSource } from "../sources/source.ts";
+import type { WorkflowRun } from "../model/run.ts";
+import type { Reply, RunSource } from "../sources/source.ts";
 
 /** The smallest question one can ask a source or a destination, and its answer in words. */
 
@@ -8,15 +9,24 @@ export interface Seen {
   readonly text: string;
 }
 
-/** Lists one run. */
-export async function probeSource(source: RunSource, signal: AbortSignal): Promise<Seen> {
-  const reply = await source.list({ count: 1 }, "probe", signal);
-  if (reply.kind === "aborted") return { ok: false, text: "aborted" };
-  if (reply.kind !== "ok") return { ok: false, text: `${reply.kind} (${reply.reason}): ${reply.message}` };
-  const newest = reply.value.runs[0];
-  const unreadable = reply.value.unreadable[0];
-  if (unreadable !== undefined) return { ok: true, text: `reachable; its newest run cannot be read: ${unreadable.reason}` };
-  return { ok: true, text: newest === undefined ? "reachable, no runs yet" : `reachable, newest run ${newest.id}` };
+export interface SeenSource extends Seen {
+  /** The newest runs. */
+  readonly runs: readonly WorkflowRun[];
+}
+
+/** Lists a few runs, and asks whether there is a message log. */
+export async function probeSource(source: RunSource, signal: AbortSignal): Promise<SeenSource> {
+  const reply = await source.list({ count: 10 }, "probe", signal);
+  if (reply.kind !== "ok") return { ok: false, text: troubleOf(reply), runs: [] };
+  const { runs, unreadable } = reply.value;
+  const log = await source.events({ count: 1 }, "probe", signal);
+  const newest = runs[0] === undefined ? "no runs yet" : `newest run ${runs[0].id}`;
+  const odd = unreadable[0] === undefined ? "" : `, ${unreadable.length} of the newest cannot be read (${unreadable[0].reason})`;
+  return { ok: true, text: `reachable, ${newest}${odd}; message log: ${log.kind === "ok" ? "answers" : troubleOf(log)}`, runs };
+}
+
+function troubleOf(reply: Exclude<Reply<unknown>, { kind: "ok" }>): string {
+  return reply.kind === "aborted" ? "aborted" : `${reply.kind} (${reply.reason}): ${reply.message}`;
 }
 
 /** An ExportTraceServiceRequest without spans; in protobuf that is no bytes at all. */

@@ -16,10 +16,14 @@ function connections(reply: Reply<RunPage>, outcome: Outcome) {
   const close = async () => {
     closed += 1;
   };
-  const source = (name: string): Pick<RunSource, "list" | "close"> => ({
+  const source = (name: string): Pick<RunSource, "list" | "events" | "close"> => ({
     list: async (query, purpose) => {
       asked.push(`${name} ${JSON.stringify(query)} ${purpose}`);
       return reply;
+    },
+    events: async (query, purpose) => {
+      asked.push(`${name} events ${JSON.stringify(query)} ${purpose}`);
+      return { kind: "ok", value: { events: [], unreadable: [] } };
     },
     close,
   });
@@ -110,22 +114,25 @@ describe("--connect", () => {
     }));
   };
 
-  test("asks each source for one run and each destination for nothing, and closes them", async () => {
+  test("asks each source for its newest runs and its message log, each destination for nothing, and closes them", async () => {
     const { code, lines, asked, closed } = await connect(emptyPage, { kind: "delivered" });
-    expect([code, lines]).toEqual([0, ["ok source eu: reachable, no runs yet", "ok destination jaeger: accepts OTLP (json)"]]);
-    expect(asked).toEqual(['eu {"count":1} probe', 'jaeger {"resourceSpans":[]}']);
+    expect([code, lines]).toEqual([
+      0,
+      ["ok source eu: reachable, no runs yet; message log: answers", "ok destination jaeger: accepts OTLP (json)"],
+    ]);
+    expect(asked).toEqual(['eu {"count":10} probe', 'eu events {"count":1} probe', 'jaeger {"resourceSpans":[]}']);
     expect(closed()).toBe(2);
   });
 
   test("shows the newest run, or why it cannot be read, and a backend's warning", async () => {
     const page = { kind: "ok", value: { runs: [aRun(1, [], { id: "wfr_1" })], unreadable: [] } } as const;
     expect((await connect(page, { kind: "delivered", warning: "slow down" })).lines).toEqual([
-      "ok source eu: reachable, newest run wfr_1",
+      "ok source eu: reachable, newest run wfr_1; message log: answers",
       "ok destination jaeger: accepts OTLP (json); it says: slow down",
     ]);
     const odd = { kind: "ok", value: { runs: [], unreadable: [{ position: 0, reason: "steps: expected a list" }] } } as const;
     expect((await connect(odd, { kind: "delivered" })).lines[0]).toBe(
-      "ok source eu: reachable; its newest run cannot be read: steps: expected a list",
+      "ok source eu: reachable, no runs yet, 1 of the newest cannot be read (steps: expected a list); message log: answers",
     );
   });
 
@@ -151,7 +158,7 @@ describe("--connect", () => {
     [
       emptyPage,
       { kind: "partial", rejectedSpans: 1, message: "why" },
-      ["ok source eu: reachable, no runs yet", "FAILED destination jaeger: partly refused an empty request: why"],
+      ["ok source eu: reachable, no runs yet; message log: answers", "FAILED destination jaeger: partly refused an empty request: why"],
     ],
   ])("what fails is said, and exit code 2", async (reply, outcome, expected) => {
     const { code, lines, closed } = await connect(reply, outcome);
@@ -162,6 +169,6 @@ describe("--connect", () => {
     const parts = connections(emptyPage, { kind: "delivered" });
     const { out } = await checked(["--config", "minimal.ok.yaml", "--connect"], parts.made);
     expect(out).not.toContain("accepts");
-    expect(parts.asked).toEqual(['eu {"count":1} probe']);
+    expect(parts.asked).toEqual(['eu {"count":10} probe', 'eu events {"count":1} probe']);
   });
 });

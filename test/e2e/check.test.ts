@@ -25,7 +25,7 @@ test.each(["protobuf", "json"])("--connect says what every source and destinatio
   here.api.store.putRun(wireRun("wfr_1", Date.now() - 60_000));
   const { code, stdout } = await check([otlp(here.backend.url, { encoding })], "--connect");
   expect(code).toBe(0);
-  expect(stdout).toContain("ok source eu: reachable, newest run wfr_1");
+  expect(stdout).toContain("ok source eu: reachable, newest run wfr_1; message log: answers\n");
   expect(stdout).toContain(`ok destination backend: accepts OTLP (${encoding})`);
   expect(here.backend.spans).toEqual([]);
   expect(here.backend.violations).toEqual([]);
@@ -58,6 +58,19 @@ test("--connect tries all, names every failure without a secret, and is exit cod
     "ok destination good: accepts OTLP (protobuf)",
   ]);
   expect(stdout + stderr).not.toMatch(/canary/);
+});
+
+test("--connect warns once of each host whose service name is a guess, and says where there is no message log", async () => {
+  here.api.options.messageLog = { paths: [] };
+  const workflowUrl = "https://shop-git-fix-team.vercel.app/api/order";
+  for (const n of [1, 2]) here.api.store.putRun(wireRun(`wfr_${n}`, Date.now() - n * 60_000, { workflowUrl, length: 5 }));
+  here.api.store.putRun(wireRun("wfr_3", Date.now() - 180_000));
+  const { code, stdout, stderr } = await check([otlp(here.backend.url)], "--connect");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^ok source eu: reachable, newest run wfr_1; message log: refused \(not_found\)/m);
+  expect(stderr).toBe(
+    "warning: source eu: runs of shop-git-fix-team.vercel.app, which is no stable name, are of service shop.vercel.app; a rule under workflows: may set a service_name\n",
+  );
 });
 
 test("--explain says which rule a run meets and what it is called then", async () => {

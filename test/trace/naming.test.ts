@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type MappingSettings, tracesSchema, type WorkflowRule, workflowRuleSchema } from "../../src/trace/config.ts";
-import { nameRun } from "../../src/trace/naming.ts";
+import { guessedHost, nameRun } from "../../src/trace/naming.ts";
 
 const settings = (rules: readonly unknown[] = [], own: Partial<MappingSettings> = {}): MappingSettings => ({
   resource: {},
@@ -124,4 +124,14 @@ test("OTEL_SERVICE_NAME wins over the host, and a rule over both", () => {
 test("the environment and the way with a caller's trace come from the settings where no rule says otherwise", () => {
   const own = settings([], { environment: "production", traces: tracesSchema.parse({ trace_context: "ignore" }) });
   expect(nameRun(at("https://a.b/"), own)).toMatchObject({ environment: "production", traceContext: "ignore" });
+});
+
+test("a host that changes with every deployment is a guessed name, one that is stable is none", () => {
+  const preview = at("https://shop-git-fix-team.vercel.app/api/order");
+  expect(guessedHost(preview, settings())).toBe("shop-git-fix-team.vercel.app");
+  expect(guessedHost(at("no URL"), settings())).toBe("");
+  expect(guessedHost(at("https://shop.example.com/"), settings())).toBeUndefined();
+  expect(guessedHost(preview, settings([{ match: { url: "*" }, set: { name: "order" } }]))).toBe("shop-git-fix-team.vercel.app");
+  expect(guessedHost(preview, settings([{ match: { url: "*" }, set: { service_name: "shop" } }]))).toBeUndefined();
+  expect(guessedHost(preview, settings([], { serviceName: "shop" }))).toBeUndefined();
 });
