@@ -53,15 +53,21 @@ function overview(): string {
 }
 
 /** The first signal asks the command to end; the second ends the process at once. */
-function stopOnSignals(): AbortSignal {
+function handleSignals(): Pick<CommandIo, "signal" | "onHangUp"> {
   const controller = new AbortController();
-  for (const [name, number] of [["SIGTERM", 15] as const, ["SIGINT", 2] as const]) {
+  const stopOn = (name: NodeJS.Signals, number: number) => {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(128 + number);
       controller.abort(name);
     });
-  }
-  return controller.signal;
+  };
+  stopOn("SIGTERM", 15);
+  stopOn("SIGINT", 2);
+  const onTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
+  return {
+    signal: controller.signal,
+    onHangUp: (listener) => void (onTerminal ? stopOn("SIGHUP", 1) : process.on("SIGHUP", listener)),
+  };
 }
 
 function endWithBug(error: unknown): never {
@@ -83,7 +89,7 @@ const io: CommandIo = {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  signal: stopOnSignals(),
+  ...handleSignals(),
 };
 try {
   process.exitCode = await main(process.argv.slice(2), io);

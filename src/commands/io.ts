@@ -7,6 +7,11 @@ export interface CommandIo {
   readonly cwd: string;
   /** Aborted by the first SIGTERM or SIGINT. */
   readonly signal: AbortSignal;
+  /**
+   * From now on SIGHUP calls `listener`; where the program was started on a terminal, SIGHUP means that the terminal is
+   * gone, and aborts `signal` instead. Without this call it ends the process at once, as it always did.
+   */
+  readonly onHangUp: (listener: () => void) => void;
 }
 
 /** The exit codes of every command, as the README's table has them. */

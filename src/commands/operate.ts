@@ -6,6 +6,8 @@ import type { Deliverer } from "../pipeline/deliver.ts";
 import type { Store } from "../state/store.ts";
 import { buildStatus, type StatusFacts } from "../telemetry/build-status.ts";
 import { createHealth, type Health } from "../telemetry/health.ts";
+import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
+import { statusSamples } from "../telemetry/metrics-status.ts";
 import type { HttpServer } from "../telemetry/server.ts";
 import { VERSION } from "../version.ts";
 import { CommandError } from "./io.ts";
@@ -15,18 +17,20 @@ import { serve, serveWhenFree } from "./serve.ts";
 /** The daemon's outside: health, status, and the server that tells them. It is there before the state is ours. */
 export interface Operation {
   readonly health: Health;
+  readonly metrics: Metrics;
   /** Serves from now on. @throws CommandError (exit 2) where the address cannot be had */
   serve(): Promise<void>;
   /** False where the address cannot be had: the bridge that has the state may have it, too. */
   tryServe(): Promise<boolean>;
   /** Serves as soon as the bridge before us has let go of the port. */
   serveNext(): Promise<void>;
-  /** From now on the state is ours. */
+  /** From now on the state is ours, and worked on by these parts. */
   opened(parts: OpenedParts): void;
   close(): Promise<void>;
 }
 
 export interface OpenedParts {
+  readonly config: Config;
   readonly store: Store;
   readonly sources: readonly ObservedSource[];
   readonly deliverers: readonly Deliverer[];
@@ -35,18 +39,23 @@ export interface OpenedParts {
 export function createOperation(config: Config, log: Logger): Operation {
   const { monotonic, now, sleep } = systemClock;
   const health = createHealth(monotonic);
+  const metrics = createMetrics();
   health.condition("state", "another process works on it");
   const startedAt = now();
   let parts: OpenedParts | undefined;
   let server: HttpServer | undefined;
-  const status = async () =>
+  const statusOf = async (known: OpenedParts | undefined) =>
     buildStatus({
-      ...(await factsOf(config, parts, now())),
+      ...(await factsOf(known?.config ?? config, known, now())),
       daemon: { startedAt, live: health.live(), ready: health.ready() },
     });
-  const served = { listen: config.server.listen, health, status, log };
+  const status = () => statusOf(parts);
+  // a state that cannot be read is no reason to say nothing: what it does not keep is told all the same
+  const expose = async (accept: string) => metrics.exposition(accept, statusSamples(await status().catch(() => statusOf(undefined))));
+  const served = { listen: config.server.listen, health, status, metrics: expose, log };
   return {
     health,
+    metrics,
     async serve() {
       server = await serve(served);
     },

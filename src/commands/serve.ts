@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Health, Verdict } from "../telemetry/health.ts";
-import { type HttpServer, json, type Page, startServer } from "../telemetry/server.ts";
+import type { Exposition } from "../telemetry/metrics.ts";
+import { type HttpServer, json, type Page, type Pages, startServer } from "../telemetry/server.ts";
 import type { Status } from "../telemetry/status.ts";
 import { CommandError } from "./io.ts";
 
@@ -9,6 +10,8 @@ export interface Served {
   readonly listen: string;
   readonly health: Health;
   readonly status: () => Promise<Status>;
+  /** @param accept the request's header */
+  readonly metrics: (accept: string) => Promise<Exposition>;
   readonly log: Logger;
 }
 
@@ -25,7 +28,7 @@ export async function serve(served: Served): Promise<HttpServer | undefined> {
   if (listen === "") return undefined;
   try {
     const server = await startServer(listen, pagesOf(served), (error) => log.error({ error: messageOf(error) }, "an HTTP answer failed"));
-    log.info({ url: server.url }, "serving /livez, /readyz and /status");
+    log.info({ url: server.url }, "serving /livez, /readyz, /status and /metrics");
     return server;
   } catch (error) {
     throw new CommandError(`server.listen ${listen}: ${reasonOf(error)}; WFOTEL_LISTEN or server.listen names another, "" is off`);
@@ -45,8 +48,8 @@ export async function serveWhenFree(served: Served, sleep: (ms: number) => Promi
   return serve(served);
 }
 
-/** Every path that there is. Metrics belong here: `"/metrics": () => …`. */
-function pagesOf({ health, status, log }: Served): Record<string, () => Page | Promise<Page>> {
+/** Every path that there is. */
+function pagesOf({ health, status, metrics, log }: Served): Pages {
   return {
     "/livez": () => verdictPage(health.live()),
     "/readyz": () => verdictPage(health.ready()),
@@ -58,6 +61,7 @@ function pagesOf({ health, status, log }: Served): Record<string, () => Page | P
         return json(503, { error: "the state cannot be read now; the bridge's log says why" });
       }
     },
+    "/metrics": async (accept) => ({ status: 200, ...(await metrics(accept)) }),
   };
 }
 

@@ -7,7 +7,7 @@ import type { SourceContext } from "../pipeline/context.ts";
 import type { DeliverContext } from "../pipeline/delivery-state.ts";
 import type { Wake } from "../pipeline/wake.ts";
 import type { RunSource } from "../sources/source.ts";
-import { createUpstashSource } from "../sources/upstash/client.ts";
+import { createUpstashSource, type UpstashDeps } from "../sources/upstash/client.ts";
 import { matchesFilters } from "../sources/upstash/config.ts";
 import type { Store } from "../state/store.ts";
 import type { MappingSettings } from "../trace/config.ts";
@@ -27,8 +27,9 @@ function needsBodies({ capture, gen_ai }: Config["traces"]): boolean {
   return gen_ai !== false || capture.outputs || capture.call_bodies || capture.run_request || capture.run_response;
 }
 
-export function buildSource(config: Config["sources"][number], traces: Config["traces"]): RunSource {
-  return createUpstashSource(config, { bodies: needsBodies(traces), userAgent: USER_AGENT });
+/** @param observe told of each request */
+export function buildSource(config: Config["sources"][number], traces: Config["traces"], observe?: UpstashDeps["observe"]): RunSource {
+  return createUpstashSource(config, { bodies: needsBodies(traces), userAgent: USER_AGENT, ...(observe && { observe }) });
 }
 
 export function buildDestination(config: Config["destinations"][number], io: Pick<CommandIo, "stdout">): Destination {
@@ -49,12 +50,14 @@ export interface SourceParts {
   readonly destinations: readonly { readonly config: Config["destinations"][number]; readonly destination: Destination }[];
   readonly hasRoom: () => Promise<boolean>;
   readonly onQueued: () => void;
+  /** By source: told of each request. */
+  readonly observe?: (source: string) => UpstashDeps["observe"];
 }
 
 export function sourceContext(source: Config["sources"][number], parts: SourceParts): SourceContext {
   const { config, store, log, hasRoom, onQueued } = parts;
   return {
-    source: buildSource(source, config.traces),
+    source: buildSource(source, config.traces, parts.observe?.(source.name)),
     config: source,
     store,
     settings: mappingSettings(config, parts.serviceName),

@@ -11,6 +11,8 @@ export interface Health {
   loop(name: string, timeout: number, held?: () => boolean): Heartbeat;
   /** A condition of being ready: `missing` says what is not there yet, undefined that it is. A function is asked each time. */
   condition(name: string, missing: Missing | (() => Missing)): void;
+  /** Forgets all of them: the parts of the program are built anew. */
+  clear(): void;
   live(): Verdict;
   ready(): Verdict;
 }
@@ -44,6 +46,10 @@ export function createHealth(monotonic: () => number): Health {
       };
     },
     condition: (name, missing) => void conditions.set(name, missing),
+    clear() {
+      loops.clear();
+      conditions.clear();
+    },
     live() {
       const now = monotonic();
       return verdict([...loops].map(([name, loop]) => [name, stuck(loop, now)]));

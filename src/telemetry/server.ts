@@ -8,8 +8,8 @@ export interface Page {
   readonly body: string;
 }
 
-/** The pages by path, e.g. `/livez`. A page may throw: that is answered with 500, and told to `onError`. */
-export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
+/** The pages by path, e.g. `/livez`, given the `Accept` header. A page may throw: that is answered with 500, and told to `onError`. */
+export type Pages = Readonly<Record<string, (accept: string) => Page | Promise<Page>>>;
 
 export interface HttpServer {
   /** `http://host:port`, with the real port where 0 was asked for. */
@@ -76,7 +76,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, pages
   const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
   const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
   if (page === undefined) return send(request, response, text(404, `not found; there is ${Object.keys(pages).join(" ")}`));
-  if (request.method === "GET" || request.method === "HEAD") return send(request, response, await page());
+  if (request.method === "GET" || request.method === "HEAD") return send(request, response, await page(request.headers.accept ?? ""));
   send(request, response, text(405, "GET or HEAD"), { allow: "GET, HEAD", connection: "close" });
 }
 

@@ -19,6 +19,7 @@ export function commandIo(given: { env?: Record<string, string>; cwd: string; st
     env: given.env ?? {},
     cwd: given.cwd,
     signal: given.signal ?? new AbortController().signal,
+    onHangUp: () => undefined,
   };
   return { io, out: () => out.join(""), err: () => err.join("") };
 }
