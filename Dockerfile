@@ -23,5 +23,6 @@ ENV WFOTEL_STATE=/var/lib/wfotel/wfotel.db \
     WFOTEL_LISTEN=0.0.0.0:9477
 VOLUME /var/lib/wfotel
 EXPOSE 9477
+HEALTHCHECK --interval=30s --timeout=5s --start-period=15s CMD ["node", "/app/wfotel.mjs", "healthcheck"]
 ENTRYPOINT ["node", "/app/wfotel.mjs"]
 CMD ["run"]

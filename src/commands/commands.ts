@@ -71,6 +71,8 @@ Usage: wfotel quarantine list [--destination NAME] [--run RUN_ID] [--json]
          fetched again
   drop   forgets them for good
 
+  --drain-timeout TIME  with retry: give up on a destination that accepted nothing for so long (30s)
+
 While the bridge runs, it does the work; without it, this command does.
 Exit codes: 0; 1 if not everything that was retried is delivered; 4 if nothing matched.`,
     load: async () => (await import("./quarantine.ts")).quarantine,
@@ -86,6 +88,7 @@ Lists everything that the API shows and looks up each run that ended in the wind
                 the last 24 hours
   --repair      collect and deliver what is missing; nothing that was sent is sent again
   --json        the whole report, with every missing run
+  --drain-timeout TIME  with --repair: give up on a destination that accepted nothing for so long (30s)
 
 While the bridge runs, it does the work, within its request budget; without it, this command does.
 Exit codes: 0; 1 if something is missing (the run ids are printed) or not all could be listed.`,

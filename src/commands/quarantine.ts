@@ -10,6 +10,7 @@ import { entryJson, entryText, listText, requestJson } from "./quarantine-text.t
 import { deliverAlone, type QueuedRun, waitSettled } from "./settled.ts";
 import { isHeld, withState } from "./state-file.ts";
 import { terminalOf } from "./terminal.ts";
+import { drainTimeoutOf } from "./when.ts";
 
 const OPTIONS = {
   destination: { type: "string" },
@@ -17,6 +18,7 @@ const OPTIONS = {
   all: { type: "boolean" },
   json: { type: "boolean" },
   out: { type: "string" },
+  "drain-timeout": { type: "string" },
 } as const;
 
 type Values = ReturnType<typeof parse>["values"];
@@ -98,7 +100,7 @@ async function retry({ values, ids, path, io }: Call): Promise<number> {
   const left =
     job === undefined
       ? await retryAlone(values, args.ids, runs, io)
-      : await withState(path, { readOnly: true }, (store) => waitSettled(store, runs, io));
+      : await withState(path, { readOnly: true }, (store) => waitSettled(store, runs, drainTimeoutOf(values), io));
   const refused = await withState(path, { readOnly: true }, (store) => refusedAgain(store, entries, others));
   const delivered = Math.max(0, entries.length - left - refused.length);
   io.stdout.write(`${entries.length} retried: ${delivered} settled, ${refused.length} refused again, ${left} still queued\n`);
@@ -109,7 +111,7 @@ async function retry({ values, ids, path, io }: Call): Promise<number> {
 function retryAlone(values: Values, ids: readonly number[], runs: readonly QueuedRun[], io: CommandIo): Promise<number> {
   return withBridge(values, io, async (bridge) => {
     const { refetch } = await bridge.store.requeue(ids, Date.now());
-    return deliverAlone(bridge, runs, refetch > 0, io.signal);
+    return deliverAlone(bridge, runs, { fetch: refetch > 0, patience: drainTimeoutOf(values) }, io.signal);
   });
 }
 
@@ -118,8 +120,7 @@ async function refusedAgain(store: Store, retried: readonly QuarantineEntry[], o
   const place = ({ source, key, part, destination }: QuarantineEntry) => JSON.stringify([source, keyOf(key), part, destination]);
   const places = new Set(retried.map(place));
   const before = new Set(others.map((entry) => entry.id));
-  const now = (await store.quarantined({})).filter((entry) => places.has(place(entry)) && !before.has(entry.id));
-  return [...new Set(now.map(place))];
+  return (await store.quarantined({})).filter((entry) => places.has(place(entry)) && !before.has(entry.id));
 }
 
 function find(store: Store, { destination, run }: Values, ids: readonly number[]): Promise<readonly QuarantineEntry[]> {

@@ -13,11 +13,8 @@ export interface QueuedRun {
   readonly destination?: string;
 }
 
-/** Nothing settled in so long: a destination is down, and the user need not wait for it (ms). */
-export const PATIENCE_MS = 30_000;
-
-/** Waits until the running bridge has settled these. How many it has not, because it made no headway for a while. */
-export async function waitSettled(store: Store, runs: readonly QueuedRun[], io: CommandIo): Promise<number> {
+/** Waits until the running bridge has settled these. How many it has not, because it made no headway for `patience` ms. */
+export async function waitSettled(store: Store, runs: readonly QueuedRun[], patience: number, io: CommandIo): Promise<number> {
   let before = Number.POSITIVE_INFINITY;
   let since = performance.now();
   for (;;) {
@@ -27,15 +24,20 @@ export async function waitSettled(store: Store, runs: readonly QueuedRun[], io: 
       io.stderr.write(`${left} of ${runs.length} to be settled\n`);
       before = left;
       since = performance.now();
-    } else if (performance.now() - since > PATIENCE_MS) return left;
+    } else if (performance.now() - since > patience) return left;
     await pause(io, "the bridge goes on delivering");
   }
 }
 
 /** Without a running bridge: delivers what is queued, fetching first what has to be fetched again. */
-export async function deliverAlone(bridge: Bridge, runs: readonly QueuedRun[], fetch: boolean, signal: AbortSignal): Promise<number> {
+export async function deliverAlone(
+  bridge: Bridge,
+  runs: readonly QueuedRun[],
+  { fetch, patience }: { readonly fetch: boolean; readonly patience: number },
+  signal: AbortSignal,
+): Promise<number> {
   if (fetch) await Promise.all(bridge.sources.map((source) => source.once(signal)));
-  await Promise.all(bridge.deliverers.map((deliverer) => deliverer.drain(PATIENCE_MS, signal)));
+  await Promise.all(bridge.deliverers.map((deliverer) => deliverer.drain(patience, signal)));
   return countUnsettled(bridge.store, runs);
 }
 

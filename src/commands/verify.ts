@@ -8,7 +8,7 @@ import { leaveJob } from "./job.ts";
 import { deliverAlone, type QueuedRun, waitSettled } from "./settled.ts";
 import { isHeld, requireState, withState } from "./state-file.ts";
 import { verifyJson, verifyText } from "./verify-text.ts";
-import { parseWhen } from "./when.ts";
+import { drainTimeoutOf, parseWhen } from "./when.ts";
 import { sourceContext } from "./wire.ts";
 
 const OPTIONS = {
@@ -16,6 +16,7 @@ const OPTIONS = {
   to: { type: "string" },
   repair: { type: "boolean" },
   json: { type: "boolean" },
+  "drain-timeout": { type: "string" },
 } as const;
 
 type Values = ReturnType<typeof parse>["values"];
@@ -38,7 +39,7 @@ export async function verify(argv: readonly string[], io: CommandIo): Promise<nu
   const window = { from, to, repair: values.repair ?? false };
   const { path } = commandConfig(values, io, { source: false, destination: false }).config.state;
   requireState(path);
-  const asked = isHeld(path) ? await askBridge(path, window, io) : undefined;
+  const asked = isHeld(path) ? await askBridge(values, path, window, io) : undefined;
   const verified = asked ?? (await verifyAlone(values, path, { ...window, unreadSince: Number.POSITIVE_INFINITY }, io));
   if (values.json) io.stdout.write(`${JSON.stringify(verifyJson(verified, window), null, 2)}\n`);
   else io.stdout.write(verifyText(verified, window));
@@ -46,14 +47,19 @@ export async function verify(argv: readonly string[], io: CommandIo): Promise<nu
 }
 
 /** As a job of the running bridge; undefined where that was stopped before it was done. */
-async function askBridge(path: string, window: Omit<VerifyWindow, "unreadSince">, io: CommandIo): Promise<Verified | undefined> {
+async function askBridge(
+  values: Values,
+  path: string,
+  window: Omit<VerifyWindow, "unreadSince">,
+  io: CommandIo,
+): Promise<Verified | undefined> {
   const job = await leaveJob(path, "verify", { ...window }, io, ({ listed }) => listedText(Number(listed)));
   if (job === undefined) return undefined;
   const { sources, error } = (job.progress ?? {}) as { sources?: readonly SourceVerification[]; error?: string };
   if (sources === undefined) throw new CommandError(error ?? "the running bridge gave no result", EXIT.incomplete);
   const runs = queuedRuns(sources);
   if (runs.length === 0) return { sources, unsettled: 0 };
-  return { sources, unsettled: await withState(path, { readOnly: true }, (store) => waitSettled(store, runs, io)) };
+  return { sources, unsettled: await withState(path, { readOnly: true }, (store) => waitSettled(store, runs, drainTimeoutOf(values), io)) };
 }
 
 async function verifyAlone(values: Values, path: string, window: VerifyWindow, io: CommandIo): Promise<Verified> {
@@ -62,7 +68,10 @@ async function verifyAlone(values: Values, path: string, window: VerifyWindow, i
   return withBridge(values, io, async (bridge) => {
     const sources = await verifyAll(bridge.contexts, window, report, io.signal);
     const runs = queuedRuns(sources);
-    return { sources, unsettled: runs.length === 0 ? 0 : await deliverAlone(bridge, runs, false, io.signal) };
+    return {
+      sources,
+      unsettled: runs.length === 0 ? 0 : await deliverAlone(bridge, runs, { fetch: false, patience: drainTimeoutOf(values) }, io.signal),
+    };
   });
 }
 

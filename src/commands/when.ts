@@ -13,3 +13,12 @@ export function parseWhen(option: string, text: string, now: number): number {
     throw new CommandError(`${option}: a duration such as 24h, a time such as 2026-01-31T12:00:00Z, or ms since 1970`);
   return time;
 }
+
+const DEFAULT_DRAIN_MS = 30_000;
+
+/** `--drain-timeout`: how long a destination that accepts nothing is waited for, in ms. @throws CommandError (exit 2) */
+export function drainTimeoutOf({ "drain-timeout": text }: { readonly "drain-timeout"?: string | undefined }): number {
+  const value = text === undefined ? DEFAULT_DRAIN_MS : parseDuration(text);
+  if (value === undefined) throw new CommandError("--drain-timeout: a duration such as 30s");
+  return value;
+}
