@@ -4,6 +4,7 @@ import { type PageCommit, type RunChange, type RunRecord, StoreError } from "../
 import type { CollectedRun } from "../telemetry/observation.ts";
 import type { SourceContext } from "./context.ts";
 import { decide, isExported, isOurs, type Page } from "./decide.ts";
+import { findMarks } from "./marks.ts";
 import { type Resolution, resolvePlacements } from "./place.ts";
 import { treeFacts } from "./sampling.ts";
 
@@ -84,6 +85,7 @@ async function pageOf(
     now: server.now(),
     room: await hasRoom(),
     epoch: input.epoch,
+    marks: await findMarks(context, all),
     trees: await treeFacts(context, input.retention, all, resolutions),
     outcomes: new Map(failed.map((run, index) => [keyOf(run), outcomes[index]?.destinations ?? {}])),
   };

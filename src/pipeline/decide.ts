@@ -2,12 +2,14 @@ import { endOf, isTerminal, keyOf, type Millis, type WorkflowRun } from "../mode
 import { encodeRun } from "../otlp/encode.ts";
 import type { CollectedPart, RunChange, RunRecord, Watch } from "../state/store.ts";
 import type { CollectedRun } from "../telemetry/observation.ts";
+import { withEventLinks } from "../trace/event-links.ts";
 import { mapRun } from "../trace/map-run.ts";
 import { nameRun } from "../trace/naming.ts";
 import type { MappedRun } from "../trace/span.ts";
 import { spanBytes } from "../trace/span-size.ts";
 import { collectedRun } from "./collected-run.ts";
 import type { DestinationPlan, SourceContext } from "./context.ts";
+import { eventLinks, factsOf, type Marks, marksOf } from "./marks.ts";
 import { decodePlacement, encodePlacement, type Located, type Resolution } from "./place.ts";
 import { NO_TREE, type TreeFacts, type Verdict, verdict } from "./sampling.ts";
 import { type WatchRules, watchAgain, watchFailure, watchForRoom, watchOpen, watchWaiting } from "./watch.ts";
@@ -23,6 +25,8 @@ export interface Page {
   readonly epoch: Millis;
   readonly room: boolean;
   readonly trees: ReadonlyMap<string, TreeFacts>;
+  /** What earlier runs left behind for these. */
+  readonly marks: Marks;
   /** Of runs that were collected before: what became of them, by destination. */
   readonly outcomes: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
@@ -93,7 +97,7 @@ function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located)
   const waits = verdicts.some(({ verdict: { kind } }) => kind === "wait");
   const watch = waits ? waiting(page, run, "verdict").watch : watchFailure(run, undefined, page.now, page.rules);
   const keptBy = verdicts.flatMap(({ plan, verdict: said }) => (said.kind === "keep" && said.keepsTree ? [plan.name] : []));
-  const mapped = mapRun(run, resolution.placement, context.settings);
+  const mapped = mapWith(page, run, resolution);
   const bytes = mapped.spans.reduce((sum, span) => sum + spanBytes(span), 0);
   const observed = context.observer && collectedRun(context.source.name, run, mapped, page.now);
   const first = page.known.get(keyOf(run))?.parts.length ? {} : { counts: { collected: 1 }, collected: observed };
@@ -105,10 +109,20 @@ function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located)
       ...placement,
       ...(watch && { watch }),
       parts: partsOf(context, mapped, deliveriesOf(verdicts)),
-      tree: { traceId: resolution.placement.traceId, spans: mapped.spans.length, bytes, keptBy },
+      marks: marksOf(run, mapped, context.settings),
+      ...(isOfTree(run, resolution) && { tree: { traceId: resolution.placement.traceId, spans: mapped.spans.length, bytes, keptBy } }),
     },
     ...first,
   };
+}
+
+function mapWith({ context, marks }: Page, run: WorkflowRun, { placement }: Located): MappedRun {
+  return withEventLinks(mapRun(run, placement, context.settings, factsOf(run, marks)), eventLinks(marks));
+}
+
+/** Other runs may lie in its trace; the size of a trace that holds one run is nobody's question. */
+function isOfTree(run: WorkflowRun, { top }: Located): boolean {
+  return top !== undefined || run.groups.some((group) => group.steps.some((step) => step.type === "Invoke"));
 }
 
 type Deliveries = CollectedPart["deliveries"];

@@ -7,7 +7,7 @@ import type { Database } from "./sqlite-database.ts";
 import { endRefetch } from "./sqlite-refetch.ts";
 import { findRun, phaseNumber, type RunRow, setWatch } from "./sqlite-runs.ts";
 import { addCounts, ensureSource, saveSource } from "./sqlite-sources.ts";
-import type { CollectedPart, PageCommit, RunChange, StoredChunk, TraceSize } from "./store.ts";
+import type { CollectedPart, Mark, PageCommit, RunChange, StoredChunk, TraceSize } from "./store.ts";
 
 /** One page of work of one source into the tables; the caller holds the transaction. */
 export function commitPage(db: Database, page: PageCommit, now: Millis): void {
@@ -49,6 +49,7 @@ function changeRun(db: Database, source: number, change: RunChange, now: Millis)
   setWatch(db, source, run, change.watch);
   for (const part of parts) queuePart(db, run, part, now);
   if (bits === before) return;
+  for (const mark of change.marks ?? []) addMark(db, source, mark, change.endedAt ?? change.key.createdAt);
   if (change.tree !== undefined) addToTree(db, source, change.tree.traceId, change.tree, change.endedAt ?? change.key.createdAt);
   const id = storedId(change.key.id);
   const fetchedAfterAll = "DELETE FROM quarantine WHERE run_id = ? AND created = ? AND source = ? AND destination IS NULL";
@@ -155,6 +156,11 @@ export function queueDelivery(db: Database, delivery: NewDelivery, now: Millis):
     lastEnd,
     now,
   );
+}
+
+/** Remembered as long as the identity of the run that left it. */
+function addMark(db: Database, source: number, { word, key, traceId, spanId }: Mark, seen: Millis): void {
+  db.run("INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?, ?, ?, ?)", word, source, storedId(key.id), key.createdAt, traceId, spanId, seen);
 }
 
 /** `seen` says how long it is remembered: until the last run that was put into it has expired. */

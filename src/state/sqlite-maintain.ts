@@ -68,6 +68,7 @@ function forgetRuns(db: Database, source: number, before: Millis): number {
 /** Trees that nothing new joined, and quarantine entries without bytes whose run is forgotten: the API has forgotten it as well. */
 function forgetLeftovers(db: Database, source: number, before: Millis): void {
   db.run("DELETE FROM trees WHERE source = ? AND seen < ?", source, before);
+  db.run("DELETE FROM marks WHERE source = ? AND seen < ?", source, before);
   const sql = "SELECT id, run_id, created FROM quarantine WHERE source = ? AND at < ? AND payload IS NULL";
   for (const row of db.all<{ id: number; run_id: string; created: Millis }>(sql, source, before)) {
     const run = findRun(db, source, keyOf({ id: row.run_id, created: row.created }));

@@ -2,7 +2,16 @@ import type { Millis, RunKey } from "../model/run.ts";
 import { idHash, originalId, storedId } from "./run-id.ts";
 import type { Database } from "./sqlite-database.ts";
 import { findSource } from "./sqlite-sources.ts";
-import type { RunPhase, RunRecord, TraceSize, Watch, WatchedRun, WatchSummary } from "./store.ts";
+import {
+  MARKS_PER_WORD,
+  type Mark,
+  type RunPhase,
+  type RunRecord,
+  type TraceSize,
+  type Watch,
+  type WatchedRun,
+  type WatchSummary,
+} from "./store.ts";
 
 /** Identities and what is asked for again: look-ups. Writing them is sqlite-commit.ts. */
 
@@ -150,4 +159,15 @@ export function traceSize(db: Database, traceId: string): TraceSize {
     traceId,
   );
   return row === undefined ? { spans: 0, bytes: 0, keptBy: [] } : { spans: row.spans, bytes: row.bytes, keptBy: JSON.parse(row.kept_by) };
+}
+
+export function findMarks(db: Database, sourceName: string, words: readonly string[]): Mark[] {
+  const source = findSource(db, sourceName);
+  if (source === undefined) return [];
+  const sql = "SELECT id, created, trace_id, span_id FROM marks WHERE word = ? AND source = ? ORDER BY created DESC, id, span_id LIMIT ?";
+  return words.flatMap((word) =>
+    db
+      .all<{ id: string; created: Millis; trace_id: string; span_id: string }>(sql, word, source, MARKS_PER_WORD)
+      .map((row) => ({ word, key: keyOf(row), traceId: row.trace_id, spanId: row.span_id })),
+  );
 }

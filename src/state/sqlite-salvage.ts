@@ -35,6 +35,7 @@ const TABLES: readonly (readonly [string, string])[] = [
   ["jobs", "id"],
   ["counters", "owner"],
   ["trees", "trace_id"],
+  ["marks", "word"],
 ];
 
 /** @param fresh an empty file of the current schema */

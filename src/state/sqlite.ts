@@ -6,7 +6,7 @@ import { addJob, jobs, updateJob } from "./sqlite-jobs.ts";
 import { maintain } from "./sqlite-maintain.ts";
 import { fetchDamagedAgain, queued, settle } from "./sqlite-outbox.ts";
 import { dropQuarantined, quarantined, quarantinedBytes, requeue } from "./sqlite-quarantine.ts";
-import { dueRuns, findRuns, findRunsById, hasten, nextDue, traceSize, watched } from "./sqlite-runs.ts";
+import { dueRuns, findMarks, findRuns, findRunsById, hasten, nextDue, traceSize, watched } from "./sqlite-runs.ts";
 import { readSource } from "./sqlite-sources.ts";
 import { outcomes, size, status } from "./sqlite-status.ts";
 import type { Store } from "./store.ts";
@@ -49,6 +49,7 @@ function sourceMethods(db: Database, now: () => number) {
     nextDue: async (source) => db.read(() => nextDue(db, source)),
     hasten: async (source, reason, dueAt, limit = -1) => db.write(() => hasten(db, source, reason, dueAt, limit)),
     watched: async (source) => db.read(() => watched(db, source)),
+    findMarks: async (source, words) => db.read(() => findMarks(db, source, words)),
     traceSize: async (traceId) => db.read(() => traceSize(db, traceId)),
     outcomes: async (source, keys) => db.read(() => outcomes(db, source, keys)),
     commit: async (page) => db.write(() => commitPage(db, page, now())),

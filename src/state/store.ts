@@ -33,6 +33,8 @@ export interface Store {
   watched(source: string): Promise<readonly WatchSummary[]>;
   /** What the runs collected so far have put into this trace (only of runs that gave a `tree`). */
   traceSize(traceId: string): Promise<TraceSize>;
+  /** What runs collected before left behind under these words, newest first; at most `MARKS_PER_WORD` of each. */
+  findMarks(source: string, words: readonly string[]): Promise<readonly Mark[]>;
   /** One page of work of one source. */
   commit(page: PageCommit): Promise<void>;
 
@@ -200,6 +202,16 @@ export interface RunChange {
   readonly parts?: readonly CollectedPart[];
   /** The trace it lies in with others: what this run adds to that trace's size. */
   readonly tree?: TraceSize & { readonly traceId: string };
+  /** What it leaves behind for later runs; stored with its first part. */
+  readonly marks?: readonly Mark[];
+}
+
+/** A span that a later run may want to link to, under a word by which it finds it (a hash). */
+export interface Mark {
+  readonly word: string;
+  readonly key: RunKey;
+  readonly traceId: string;
+  readonly spanId: string;
 }
 
 /** Spans, their bytes as protobuf, and the destinations whose sampling keeps the whole tree because of one run. */
@@ -303,5 +315,7 @@ export interface Job {
 /** Quarantine keeps bytes up to this much and this long; identity and reason stay. */
 export const QUARANTINE_MAX_BYTES = 100 * 1024 * 1024;
 export const QUARANTINE_MAX_AGE_MS = 7 * 86_400_000;
+/** Of one word so many marks are given: an event that everybody waits for must not make a span of links. */
+export const MARKS_PER_WORD = 16;
 /** How long a destination that left the configuration keeps its queue. */
 export const REMOVED_DESTINATION_GRACE_MS = 86_400_000;

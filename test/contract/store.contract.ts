@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { QUARANTINE_MAX_AGE_MS, type RunChange, type SourceState, type Store, type Watch } from "../../src/state/store.ts";
+import { MARKS_PER_WORD, QUARANTINE_MAX_AGE_MS, type RunChange, type SourceState, type Store, type Watch } from "../../src/state/store.ts";
 import { chunkOf, delivered, done, key, part, queue, refused, START, textOf } from "../support/store-samples.ts";
 
 const DAY_MS = 86_400_000;
@@ -153,6 +153,20 @@ export function storeContract(
         { reason: "failure", count: 1, oldestCreatedAt: 30 },
         { reason: "open", count: 2, oldestCreatedAt: 10 },
       ]);
+    });
+
+    test("what a run leaves behind is found by its word, newest run first, and only in its source", async () => {
+      const mark = (id: string, createdAt: number, spanId = "s") => ({ word: "w", key: { id, createdAt }, traceId: "t", spanId });
+      await commit(
+        done("a", [], { marks: [mark("a", 1), mark("a", 1)] }),
+        done("b", [], { marks: [mark("b", 2), { ...mark("b", 2), word: "v" }] }),
+      );
+      await store.commit({ source: "us", runs: [done("c", [], { marks: [mark("c", 3)] })] });
+      expect(await store.findMarks("eu", ["w", "none"])).toEqual([mark("b", 2), mark("a", 1)]);
+      const many = Array.from({ length: MARKS_PER_WORD + 5 }, (_, i) => mark("d", 9, `s${i}`));
+      await commit(done("d", [], { marks: many }));
+      expect(await store.findMarks("eu", ["w"])).toHaveLength(MARKS_PER_WORD);
+      expect(await store.findMarks("unknown", ["w"])).toEqual([]);
     });
 
     test("a tree's size grows once per part that is new, and remembers who keeps it", async () => {
@@ -462,7 +476,11 @@ export function storeContract(
       );
       await commit(
         { key: key("gone"), phase: "gone" },
-        done("tree", [], { endedAt: START, tree: { traceId: "t", spans: 1, bytes: 1, keptBy: [] } }),
+        done("tree", [], {
+          endedAt: START,
+          tree: { traceId: "t", spans: 1, bytes: 1, keptBy: [] },
+          marks: [{ word: "w", key: key("tree"), traceId: "t", spanId: "s" }],
+        }),
       );
       await store.commit({ source: "us", runs: [done("old", [], old)] });
       await store.maintain({ now: START + 20, forgetBefore: { eu: START + 5, unknown: START + 5 } });
@@ -473,6 +491,7 @@ export function storeContract(
       );
       expect(found.map((run) => run?.key.id)).toEqual([undefined, "young", "watched", "queued", "open", "waits", undefined, undefined]);
       expect((await store.traceSize("t")).spans).toBe(0);
+      expect(await store.findMarks("eu", ["w"])).toEqual([]);
       expect(await store.findRunsById("old")).toHaveLength(1);
     });
 

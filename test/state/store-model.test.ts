@@ -55,6 +55,15 @@ const change = fc.record(
     placement: fc.constantFrom("own", "none"),
     watch,
     parts: fc.array(collected, { maxLength: 2 }),
+    marks: fc.array(
+      fc.record({
+        word: fc.constantFrom("w1", "w2"),
+        key: fc.constant({ id: "a", createdAt: START }),
+        traceId: fc.constant("t"),
+        spanId: fc.constantFrom("s1", "s2"),
+      }),
+      { maxLength: 2 },
+    ),
     tree: fc.record({ traceId: fc.constantFrom("t1", "t2"), spans: fc.nat(9), bytes: fc.nat(9), keptBy: fc.subarray(DESTINATIONS) }),
   },
   { requiredKeys: ["key", "phase"] },
@@ -171,6 +180,7 @@ async function view(store: Store): Promise<unknown> {
     bytes: await Promise.all(entries.map((entry) => store.quarantinedBytes(entry.id))),
     sources: await Promise.all(perSource),
     queues: await Promise.all(queues),
+    marks: [await store.findMarks("eu", ["w1", "w2"]), await store.findMarks("us", ["w2"])],
     trees: [await store.traceSize("t1"), await store.traceSize("t2")],
     byId: await store.findRunsById("a"),
   };

@@ -6,6 +6,8 @@ import {
   type CollectedPart,
   type DestinationState,
   type Job,
+  MARKS_PER_WORD,
+  type Mark,
   type PageCommit,
   QUARANTINE_MAX_AGE_MS,
   QUARANTINE_MAX_BYTES,
@@ -76,6 +78,7 @@ interface Memory {
   readonly destinations: Map<string, Destination>;
   readonly counts: Map<string, Record<string, number>>;
   readonly trees: Map<string, TraceSize & { readonly source: string; readonly seen: number }>;
+  marks: { readonly source: string; readonly mark: Mark; readonly seen: number }[];
   deliveries: Delivery[];
   quarantine: Entry[];
   jobs: Job[];
@@ -99,6 +102,7 @@ export function openMemoryStore(options: { now?: () => number } = {}): Store {
     destinations: new Map(),
     counts: new Map(),
     trees: new Map(),
+    marks: [],
     deliveries: [],
     quarantine: [],
     jobs: [],
@@ -132,6 +136,7 @@ function runMethods(memory: Memory) {
       for (const run of later.slice(0, limit)) run.watch = { ...run.watch, dueAt };
     },
     watched: async (source) => summarize(watchedBy(source)),
+    findMarks: async (source, words) => words.flatMap((word) => marksUnder(memory, source, word)),
     async traceSize(traceId) {
       const { spans, bytes, keptBy } = memory.trees.get(traceId) ?? { spans: 0, bytes: 0, keptBy: [] };
       return { spans, bytes, keptBy };
@@ -216,6 +221,7 @@ function changeRun(memory: Memory, source: string, change: RunChange): void {
     queuePart(memory, run, part);
   }
   if (run.parts.size === before) return;
+  for (const mark of change.marks ?? []) addMark(memory, source, mark, change.endedAt ?? change.key.createdAt);
   if (change.tree !== undefined) addToTree(memory, source, change.tree, change.endedAt ?? change.key.createdAt);
   memory.quarantine = memory.quarantine.filter(
     ({ shown }) => shown.destination !== undefined || runId(shown.source, shown.key) !== runId(source, run.key),
@@ -228,6 +234,20 @@ function remember(memory: Memory, source: string, key: RunKey): Run {
   const run: Run = { source, key: { id, createdAt }, phase: "open", seq: memory.ids.run, parts: new Set(), outcomes: new Map() };
   memory.runs.set(runId(source, key), run);
   return run;
+}
+
+function addMark(memory: Memory, source: string, { word, key, traceId, spanId }: Mark, seen: number): void {
+  const mark = { word, key: { id: key.id, createdAt: key.createdAt }, traceId, spanId };
+  const name = (one: Mark) => JSON.stringify([one.word, one.key.id, one.key.createdAt, one.spanId]);
+  if (memory.marks.some((known) => known.source === source && name(known.mark) === name(mark))) return;
+  memory.marks.push({ source, mark, seen });
+}
+
+function marksUnder(memory: Memory, source: string, word: string): Mark[] {
+  const found = memory.marks.filter((one) => one.source === source && one.mark.word === word).map(({ mark }) => mark);
+  const text = (a: string, b: string) => Number(a > b) - Number(a < b);
+  found.sort((a, b) => b.key.createdAt - a.key.createdAt || text(a.key.id, b.key.id) || text(a.spanId, b.spanId));
+  return found.slice(0, MARKS_PER_WORD);
 }
 
 function addToTree(memory: Memory, source: string, tree: TraceSize & { traceId: string }, seen: number): void {
@@ -482,6 +502,7 @@ function forget(memory: Memory, source: string, before: number): void {
     if ((run.endedAt ?? run.key.createdAt) >= before || memory.deliveries.some((delivery) => delivery.run === run)) continue;
     memory.runs.delete(id);
   }
+  memory.marks = memory.marks.filter((one) => one.source !== source || one.seen >= before);
   for (const [id, tree] of memory.trees) if (tree.source === source && tree.seen < before) memory.trees.delete(id);
   memory.quarantine = memory.quarantine.filter(
     ({ shown, content }) =>

@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import { isTerminal, keyOf, type Step, type WorkflowRun } from "../model/run.ts";
+import type { Mark } from "../state/store.ts";
+import type { MappingSettings } from "../trace/config.ts";
+import { type EventSide, eventOf, notifiedEvent } from "../trace/event-links.ts";
+import type { RunFacts } from "../trace/map-run.ts";
+import { decodePayload } from "../trace/payload.ts";
+import { OWN_TRACE_FLAGS } from "../trace/placement.ts";
+import type { MappedRun, Span, SpanLink } from "../trace/span.ts";
+import type { SourceContext } from "./context.ts";
+
+/**
+ * What runs leave behind for runs that come later: a step that waits or notifies, for the other side of its
+ * event; a run that failed, for the one that resumes it and carries its messages. Stored as hashes, since
+ * event ids are the user's own words.
+ */
+export type Marks = ReadonlyMap<string, readonly Mark[]>;
+
+/** So many of a run's steps are looked at: the first messages of a resumed run are those it shares. */
+const SHARED_MESSAGES = 4;
+
+/** The marks that a page's runs may want, by their word. */
+export async function findMarks({ store, source, settings }: SourceContext, runs: readonly WorkflowRun[]): Promise<Marks> {
+  const words = [...new Set(runs.filter(isTerminal).flatMap((run) => wantedWords(run, settings)))];
+  const found = new Map<string, Mark[]>();
+  if (words.length === 0) return found;
+  for (const mark of await store.findMarks(source.name, words)) found.set(mark.word, [...(found.get(mark.word) ?? []), mark]);
+  return found;
+}
+
+function wantedWords(run: WorkflowRun, { traces }: MappingSettings): string[] {
+  const resumed = isResumed(run) ? messageWords(run) : [];
+  if (!traces.capture.outputs) return resumed;
+  return [
+    ...resumed,
+    ...stepsOf(run)
+      .flatMap((step) => otherSide(step) ?? [])
+      .map(eventWord),
+  ];
+}
+
+function otherSide({ type, wait, out }: Step): EventSide | undefined {
+  if (type === "Wait" && wait?.eventId) return { side: "notify", eventId: wait.eventId };
+  const eventId = type === "Notify" && out !== undefined ? notifiedEvent(decodePayload(out)) : undefined;
+  return eventId === undefined ? undefined : { side: "wait", eventId };
+}
+
+/** What the mapper is told of runs that came before. */
+export function factsOf(run: WorkflowRun, marks: Marks): RunFacts {
+  if (!isResumed(run)) return {};
+  for (const word of messageWords(run)) {
+    const mark = marks.get(word)?.find(({ key }) => keyOf(key) !== keyOf(run));
+    if (mark !== undefined) return { resumedFrom: { ...mark.key, traceId: mark.traceId } };
+  }
+  return {};
+}
+
+/** Links from a wait or notify to the other side, as far as it was exported before. */
+export function eventLinks(marks: Marks): (other: EventSide) => readonly SpanLink[] {
+  return (other) => (marks.get(eventWord(other)) ?? []).map(linkTo);
+}
+
+function linkTo({ traceId, spanId }: Mark): SpanLink {
+  return { traceId, spanId, traceFlags: OWN_TRACE_FLAGS, isRemote: true, attributes: {} };
+}
+
+/** What this run leaves behind. */
+export function marksOf(run: WorkflowRun, { spans }: MappedRun, { traces }: MappingSettings): Mark[] {
+  const [root] = spans;
+  const key = { id: run.id, createdAt: run.createdAt };
+  const at = (word: string, span: Span): Mark => ({ word, key, traceId: span.traceId, spanId: span.spanId });
+  const resumable = root !== undefined && (run.state === "RUN_FAILED" || run.state === "RUN_CANCELED");
+  const messages = resumable ? messageWords(run).map((word) => at(word, root)) : [];
+  if (!traces.capture.outputs) return messages;
+  const events = spans.flatMap((span) => {
+    const event = eventOf(span);
+    return event === undefined ? [] : [at(eventWord(event), span)];
+  });
+  return [...messages, ...events];
+}
+
+/** A run that resumes another carries steps that are older than itself. */
+function isResumed(run: WorkflowRun): boolean {
+  return stepsOf(run).some((step) => step.createdAt !== undefined && step.createdAt < run.createdAt);
+}
+
+function messageWords(run: WorkflowRun): string[] {
+  const shared = stepsOf(run).slice(0, SHARED_MESSAGES);
+  return shared.flatMap(({ messageId }) => (messageId === undefined ? [] : [hash("message", messageId)]));
+}
+
+function eventWord({ side, eventId }: EventSide): string {
+  return hash(side, eventId);
+}
+
+function stepsOf(run: WorkflowRun): Step[] {
+  return run.groups.flatMap((group) => group.steps);
+}
+
+function hash(...parts: readonly string[]): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url").slice(0, 16);
+}

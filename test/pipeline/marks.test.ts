@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+import type { WorkflowRun } from "../../src/model/run.ts";
+import { eventLinks, factsOf, findMarks, marksOf } from "../../src/pipeline/marks.ts";
+import type { Mark } from "../../src/state/store.ts";
+import { withEventLinks } from "../../src/trace/event-links.ts";
+import { mapRun } from "../../src/trace/map-run.ts";
+import { ownPlacement } from "../../src/trace/placement.ts";
+import { aRun, at, group, settingsWith, step } from "../support/run-builder.ts";
+
+const capturing = settingsWith({ capture: { outputs: true } });
+
+/** The store's half: what was left is found again by its word. */
+function memory(settings = capturing) {
+  const left: Mark[] = [];
+  const store = { findMarks: (_: string, words: readonly string[]) => Promise.resolve(left.filter((mark) => words.includes(mark.word))) };
+  return async (run: WorkflowRun) => {
+    const marks = await findMarks({ store, source: { name: "eu" }, settings } as never, [run]);
+    const mapped = withEventLinks(mapRun(run, ownPlacement(run, settings), settings, factsOf(run, marks)), eventLinks(marks));
+    left.push(...marksOf(run, mapped, settings));
+    return mapped;
+  };
+}
+
+const waiter = aRun(1_000, [group(step("Wait", "approved", at(900), { wait: { eventId: "order-7", timedOut: false } }))], {
+  id: "wfr_waiter",
+});
+const notifier = aRun(1_000, [group(step("Notify", "tell", at(900), { out: '{"eventId":"order-7","notifyResponse":[]}' }))], {
+  id: "wfr_notifier",
+});
+
+test.each([
+  ["wait", waiter, notifier],
+  ["notify", notifier, waiter],
+])("whichever is exported later links to the other: first the %s", async (_, first, second) => {
+  const collect = memory();
+  const [earlier, later] = [await collect(first), await collect(second)];
+  expect(earlier.spans[1]?.links).toEqual([]);
+  expect(later.spans[1]?.links).toEqual([
+    expect.objectContaining({ traceId: earlier.spans[1]?.traceId, spanId: earlier.spans[1]?.spanId }),
+  ]);
+});
+
+test("where outputs are not captured no event is remembered, and none is asked for", async () => {
+  const settings = settingsWith();
+  const collect = memory(settings);
+  await collect(notifier);
+  expect((await collect(waiter)).spans[1]?.links).toEqual([]);
+  expect(marksOf(waiter, mapRun(waiter, ownPlacement(waiter, settings), settings), settings)).toEqual([]);
+});
+
+test("a resumed run links to the run whose messages it carries, and says its id", async () => {
+  const carried = step("Run", "charge", at(100), { messageId: "msg_carried" });
+  const failed = aRun(1_000, [group(carried)], { id: "wfr_failed", state: "RUN_FAILED" });
+  const resumed = aRun(9_000, [group(carried), group(step("Run", "ship", at(8_500)))], { id: "wfr_resumed", createdAt: at(8_000) });
+  const collect = memory(settingsWith());
+  const [before] = (await collect(failed)).spans;
+  const [root] = (await collect(resumed)).spans;
+  expect(root?.attributes["upstash.workflow.run.resumed_from.id"]).toBe("wfr_failed");
+  expect(root?.links).toEqual([expect.objectContaining({ traceId: before?.traceId, spanId: before?.spanId })]);
+});
+
+test("event ids are the user's words: only their hashes are left behind", async () => {
+  const marks = marksOf(waiter, mapRun(waiter, ownPlacement(waiter, capturing), capturing), capturing);
+  expect(marks).toHaveLength(1);
+  expect(JSON.stringify(marks)).not.toContain("order-7");
+});
