@@ -29,7 +29,12 @@ export const ATTRIBUTES = {
   ),
   TIME_ADJUSTED: define("upstash.workflow.time.adjusted", "boolean", "run, step", "The log contradicts itself here and a time had to move"),
   STEP_CRITICAL: define("upstash.workflow.step.critical", "boolean", "step", "The run's duration depends on this step"),
-  STEP_ATTEMPTS: define("upstash.workflow.step.attempts", "int", "step", "Attempts seen: all of them in the message log, in the grouped log only those of a step that shows errors"),
+  STEP_ATTEMPTS: define(
+    "upstash.workflow.step.attempts",
+    "int",
+    "step",
+    "Attempts seen: all of them in the message log, in the grouped log only those of a step that shows errors",
+  ),
   HTTP_METHOD: define("http.request.method", "string", "Call", "Request method"),
   HTTP_STATUS: define("http.response.status_code", "int", "Call; failure function; event attempt.failed", "Response status"),
   URL_FULL: define("url.full", "string", "Call", "Request URL, secrets removed"),

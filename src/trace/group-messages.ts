@@ -25,13 +25,18 @@ export function stepGroups(log: MessageLog): Entry[][] {
   const results = log.messages.filter(({ role }) => role === "result").map(finished);
   const { groups, next } = grouped([...results, ...begunOnly(log, results)]);
   const plans = log.messages.filter(({ role }) => role === "plan");
-  const shapes = groups.map(({ entries, size }): StepGroup => ({ type: size > 1 ? "parallel" : "single", steps: entries.map(({ step }) => step) }));
+  const shapes = groups.map(
+    ({ entries, size }): StepGroup => ({ type: size > 1 ? "parallel" : "single", steps: entries.map(({ step }) => step) }),
+  );
   const { left } = matchPlans(
     shapes,
     groups.map(({ entries }) => entries.map(({ result }) => result)),
     plans,
   );
-  const whole = groups.map((group, position) => [...group.entries, ...planned(group, left[position] ?? [], log, position < groups.length - 1)]);
+  const whole = groups.map((group, position) => [
+    ...group.entries,
+    ...planned(group, left[position] ?? [], log, position < groups.length - 1),
+  ]);
   const forked = left.at(-1) ?? [];
   const last = planned({ entries: [], size: forked[0]?.step?.concurrent ?? 1, from: next }, forked, log, false);
   return [...whole, ...(last.length > 0 ? [last] : [])].map((entries) => entries.toSorted((a, b) => number(a) - number(b)));
@@ -47,7 +52,9 @@ function finished(message: Message): Entry {
 
 /** Calls, waits and invocations without a result. */
 function begunOnly(log: MessageLog, results: readonly Entry[]): Entry[] {
-  const requests = log.messages.filter(({ role }) => role === "toCallback").map((message) => ({ step: message.step, time: madeAt(message) }));
+  const requests = log.messages
+    .filter(({ role }) => role === "toCallback")
+    .map((message) => ({ step: message.step, time: madeAt(message) }));
   const lost = new Set(log.messages.flatMap(({ role, failed, step }) => (role === "fromCallback" && failed ? keysOf(step) : [])));
   const done = new Set(results.flatMap(({ step }) => [...keysOf(step), nameKey(step)]));
   const entries: Entry[] = [];
@@ -56,7 +63,11 @@ function begunOnly(log: MessageLog, results: readonly Entry[]): Entry[] {
     for (const key of keysOf(step)) done.add(key);
     const state = keysOf(step).some((key) => lost.has(key)) ? "STEP_FAILED" : stateWithoutResult(log);
     const { messageId: _, ...own } = step;
-    entries.push({ step: { ...own, state, ...(state === "STEP_SUCCESS" ? { createdAt: undefined } : { createdAt: time }) }, made: time, result: undefined });
+    entries.push({
+      step: { ...own, state, ...(state === "STEP_SUCCESS" ? { createdAt: undefined } : { createdAt: time }) },
+      made: time,
+      result: undefined,
+    });
   }
   return entries;
 }

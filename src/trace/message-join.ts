@@ -57,7 +57,8 @@ function lastMade(steps: readonly Step[], own: readonly (Message | undefined)[])
   for (const [index, step] of steps.entries()) {
     const message = own[index];
     const time = message?.created ?? step.createdAt ?? Number.POSITIVE_INFINITY;
-    if (latest === undefined || time > latest.time || (time === latest.time && outlasts(message, latest.message))) latest = { time, message };
+    if (latest === undefined || time > latest.time || (time === latest.time && outlasts(message, latest.message)))
+      latest = { time, message };
   }
   return latest?.message;
 }

@@ -79,7 +79,8 @@ function compare(a: string, b: string): number {
 
 /** Of one message (or of the run), at one time, in one state. Without ids two messages may look alike. */
 function isRepetition(event: MessageEvent, before: MessageEvent | undefined): boolean {
-  if (before === undefined || event.time !== before.time || event.state !== before.state || event.messageId !== before.messageId) return false;
+  if (before === undefined || event.time !== before.time || event.state !== before.state || event.messageId !== before.messageId)
+    return false;
   return messageKey(event) === messageKey(before);
 }
 

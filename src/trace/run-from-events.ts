@@ -63,7 +63,15 @@ function isSplit(entries: readonly Entry[]): boolean {
 
 function initialStep({ id, step, created, due }: Message): Step {
   const heldBack = due !== undefined && created !== undefined && due > created;
-  return { name: "", type: "Initial", errors: [], ...step, messageId: id, state: "STEP_SUCCESS", ...(heldBack && { nextDeliveryTime: due }) };
+  return {
+    name: "",
+    type: "Initial",
+    errors: [],
+    ...step,
+    messageId: id,
+    state: "STEP_SUCCESS",
+    ...(heldBack && { nextDeliveryTime: due }),
+  };
 }
 
 /** The message whose delivery goes on; undefined where a step of the group has no result. */
@@ -76,7 +84,8 @@ function carrierOf(group: readonly Entry[]): Message | undefined {
 /** The grouped log's `next` group, for a run that ended with it. */
 function unfinishedDelivery(carrier: Message, end: string | undefined): StepGroup[] {
   const last = carrier.attempts.at(-1);
-  const isCut = end === "RUN_CANCELED" && last !== undefined && (last.end === undefined || last.error !== undefined || last.end === carrier.canceled);
+  const isPending = carrier.canceled !== undefined || (last !== undefined && (last.end === undefined || last.error !== undefined));
+  const isCut = end === "RUN_CANCELED" && isPending;
   if (end !== "RUN_FAILED" && !isCut) return [];
   const state = isCut ? "STEP_CANCELED" : "STEP_FAILED";
   return [{ type: "next", steps: [{ name: carrier.failedStepName ?? "", type: "", state, messageId: carrier.id, errors: [] }] }];

@@ -1,6 +1,6 @@
 import type { DeliveryError, Millis, Step } from "../model/run.ts";
 import type { StepMessages } from "./message-join.ts";
-import { type Execution, execution, type Part } from "./timeline-execution.ts";
+import { execution, type Part } from "./timeline-execution.ts";
 import { hasResult } from "./timeline-statement.ts";
 
 /** What the message log knows of one step's times; what it does not, stays open. */

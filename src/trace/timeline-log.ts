@@ -1,7 +1,6 @@
 import type { MessageEvent } from "../model/event.ts";
 import type { Millis, Step, StepGroup, WorkflowRun } from "../model/run.ts";
 import { type JoinedLog, joinMessages, type StepMessages } from "./message-join.ts";
-import { isParallel } from "./message-plans.ts";
 import { type Message, readMessages } from "./messages.ts";
 import { type Exact, exactTimes } from "./timeline-exact.ts";
 import { type Execution, execution } from "./timeline-execution.ts";
