@@ -2,6 +2,7 @@ import { distinctRuns, isTerminal, keyOf, type Millis, type WorkflowRun } from "
 import type { UnreadableEntry } from "../sources/source.ts";
 import { type PageCommit, type RunChange, type RunRecord, StoreError } from "../state/store.ts";
 import type { CollectedRun } from "../telemetry/observation.ts";
+import { traceId } from "../trace/ids.ts";
 import type { SourceContext } from "./context.ts";
 import { decide, isExported, isOurs, type Page } from "./decide.ts";
 import { findMarks } from "./marks.ts";
@@ -107,7 +108,10 @@ function tell({ log, source, observer }: SourceContext, stored: readonly RunChan
   for (const { key, parts, tree } of stored) {
     if (parts === undefined || parts.length === 0) continue;
     queued.add(keyOf(key));
-    log.debug({ source: source.name, run: key.id, createdAt: key.createdAt, traceId: tree?.traceId }, "run collected");
+    log.debug(
+      { source: source.name, run: key.id, createdAt: key.createdAt, traceId: tree?.traceId ?? traceId(key.id, key.createdAt) },
+      "run collected",
+    );
   }
   for (const run of collected) if (queued.has(keyOf(run.key))) observer?.collected(run);
 }

@@ -121,8 +121,8 @@ function mapWith({ context, marks }: Page, run: WorkflowRun, { placement }: Loca
 }
 
 /** Other runs may lie in its trace; the size of a trace that holds one run is nobody's question. */
-function isOfTree(run: WorkflowRun, { top }: Located): boolean {
-  return top !== undefined || run.groups.some((group) => group.steps.some((step) => step.type === "Invoke"));
+function isOfTree(run: WorkflowRun, { placement }: Located): boolean {
+  return placement.parentSpanId !== undefined || run.groups.some((group) => group.steps.some((step) => step.type === "Invoke"));
 }
 
 type Deliveries = CollectedPart["deliveries"];
