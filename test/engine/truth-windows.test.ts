@@ -1,0 +1,94 @@
+import { expect, test } from "vitest";
+import type { TruthRecord } from "../programs/truth-book.ts";
+import { type JudgedSpan, type KnownRun, trueWindows, wronglyCharged } from "./truth-windows.ts";
+
+const record = (step: string, start: number, end: number, over: Partial<TruthRecord> = {}): TruthRecord => ({
+  runId: "wfr_one",
+  step,
+  kind: "function",
+  attempt: 1,
+  start,
+  end,
+  failed: false,
+  ...over,
+});
+
+const span = (type: string, step: string, group: number, start: number, end: number, over: Partial<JudgedSpan> = {}): JudgedSpan => ({
+  runId: "wfr_one",
+  type,
+  step,
+  group,
+  start,
+  end,
+  claimed: false,
+  ...over,
+});
+
+function windowsOf(spans: readonly JudgedSpan[], records: readonly TruthRecord[], over: Partial<KnownRun> = {}) {
+  const own = records.filter((each) => each.runId === "wfr_one");
+  return trueWindows(spans, { runId: "wfr_one", start: 0, end: 1_000, records: own, sleeps: {}, ...over }, records);
+}
+
+test("a step of several attempts lasts from the first to the last; an attempt is itself", () => {
+  const spans = [
+    span("Run", "a", 1, 0, 99),
+    span("attempt", "a", 1, 0, 20, { attempt: 1 }),
+    span("attempt", "a", 1, 50, 99, { attempt: 2 }),
+  ];
+  const windows = windowsOf(spans, [record("a", 5, 20, { failed: true }), record("a", 60, 90, { attempt: 2 })]);
+  expect(spans.map((each) => [windows.get(each)!.start, windows.get(each)!.end])).toEqual([
+    [5, 90],
+    [5, 20],
+    [60, 90],
+  ]);
+});
+
+test("what user code cannot see lies between what it saw, or as long as was declared", () => {
+  const spans = ["Run", "SleepFor", "Wait", "Invoke", "Notify", "Run"].map((type, group) => span(type, `${type} ${group}`, group, 0, 0));
+  const records = [
+    record("Run 0", 10, 20),
+    record("Wait 2", 190, 200, { kind: "outside" }),
+    record("child", 210, 300, { runId: "wfr_child" }),
+    record("Run 5", 400, 450),
+  ];
+  const known = spans.map((each) => (each.type === "Invoke" ? { ...each, childId: "wfr_child" } : each));
+  const windows = windowsOf(known, records, { sleeps: { "SleepFor 1": 100 } });
+  expect(known.map((each) => [windows.get(each)!.start, windows.get(each)!.end])).toEqual([
+    [10, 20],
+    [20, 120],
+    [120, 200],
+    [200, 300],
+    [300, 400],
+    [400, 450],
+  ]);
+});
+
+test("siblings share the fork, and what follows starts after the last of them", () => {
+  const spans = [
+    span("Run", "fork", 1, 0, 10),
+    span("SleepFor", "long", 2, 10, 70),
+    span("SleepFor", "short", 2, 10, 30),
+    span("Notify", "last", 3, 70, 90),
+  ];
+  const windows = windowsOf(spans, [record("fork", 0, 10)], { sleeps: { long: 60, short: 20 } });
+  expect(spans.slice(1).map((each) => windows.get(each))).toEqual([
+    { start: 10, end: 70 },
+    { start: 10, end: 30 },
+    { start: 70, end: 1_000 },
+  ]);
+});
+
+test("time is charged to the wrong step where a span lies in another's work, beyond the resolution, and counts once", () => {
+  const [late, early, right] = [
+    span("Run", "a", 1, 0, 300),
+    span("Call", "b", 2, 0, 300, { claimed: true }),
+    span("Run", "c", 3, 200, 300),
+  ];
+  const windows = new Map([
+    [late, { start: 0, end: 100 }],
+    [early, { start: 100, end: 200 }],
+    [right, { start: 200, end: 300 }],
+  ]);
+  expect(wronglyCharged(windows, 10)).toEqual({ all: 90 + 90 + 100, claimed: 90 + 90 });
+  expect(wronglyCharged(new Map([[right, { start: 200, end: 300 }]]), 10)).toEqual({ all: 0, claimed: 0 });
+});

@@ -1,0 +1,116 @@
+import type { Millis } from "../../src/fake-upstash/wire.ts";
+import { FAILURE_FUNCTION, type TruthRecord } from "../programs/truth-book.ts";
+
+export interface Window {
+  readonly start: Millis;
+  readonly end: Millis;
+}
+
+/** A span of a step, of an attempt at it, of a start delay or of a failure function: what is to be judged. */
+export interface JudgedSpan extends Window {
+  readonly runId: string;
+  /** The step's name, or FAILURE_FUNCTION. */
+  readonly step: string;
+  /** Run, Call, …; "attempt", "start delay" and FAILURE_FUNCTION for what is no step. */
+  readonly type: string;
+  /** Position of its group; steps of one group are siblings. */
+  readonly group: number;
+  /** Of an attempt, from 1. */
+  readonly attempt?: number;
+  /** Of an Invoke: the run it started. */
+  readonly childId?: string;
+  /** Whether it says of itself that the log states its times. */
+  readonly claimed: boolean;
+}
+
+/** What is known of a run besides its spans, from outside both logs. */
+export interface KnownRun extends Window {
+  readonly runId: string;
+  readonly records: readonly TruthRecord[];
+  /** Lengths of sleeps and timeouts by step name, in ms. */
+  readonly sleeps: Readonly<Record<string, Millis>>;
+}
+
+/**
+ * When the steps of one run really happened. What user code saw of itself is the truth; a step of several attempts
+ * lasts from its first to its last. What user code cannot see follows from what it saw around it: a sleep, a wait or
+ * an invocation began when what came before it was over, and ended with its declared length, with what somebody
+ * outside did, with the child's last work, or else when what comes after it began.
+ */
+export function trueWindows(spans: readonly JudgedSpan[], run: KnownRun, all: readonly TruthRecord[]): Map<JudgedSpan, Window> {
+  const windows = new Map<JudgedSpan, Window>();
+  const groups = [...Map.groupBy(spans.filter(isStep), (span) => span.group)].toSorted(([a], [b]) => a - b).map(([, members]) => members);
+  let fork = run.start;
+  for (const [position, members] of groups.entries()) {
+    const following = groups[position + 1]?.flatMap((span) => seen(span, run)?.start ?? []) ?? [];
+    const next = following.length > 0 ? Math.min(...following) : run.end;
+    const own = members.map((span) => [span, seen(span, run) ?? inferred(span, run, all, fork, next)] as const);
+    for (const [span, window] of own) windows.set(span, window);
+    fork = Math.max(fork, ...own.map(([, window]) => window.end));
+  }
+  const first = Math.min(...run.records.map((record) => record.start));
+  for (const span of spans) {
+    const window = span.type === "start delay" ? { start: run.start, end: first } : isStep(span) ? undefined : seen(span, run);
+    if (window !== undefined) windows.set(span, window);
+  }
+  return windows;
+}
+
+const isStep = ({ type, attempt }: JudgedSpan) => attempt === undefined && type !== "start delay" && type !== FAILURE_FUNCTION;
+
+/** By the code of the step itself, or by the server that it called. */
+function seen({ step, attempt }: JudgedSpan, { records }: KnownRun): Window | undefined {
+  const own = records.filter((record) => record.step === step && record.kind !== "outside");
+  if (attempt !== undefined) return own.find((record) => record.attempt === attempt);
+  const [first] = own;
+  return first === undefined ? undefined : { start: first.start, end: Math.max(...own.map((record) => record.end)) };
+}
+
+function inferred(span: JudgedSpan, run: KnownRun, all: readonly TruthRecord[], start: Millis, next: Millis): Window {
+  const outside = run.records.find((record) => record.step === span.step && record.kind === "outside");
+  // An event that was kept ends a wait at once.
+  if (outside !== undefined) return { start, end: Math.max(start, outside.end) };
+  const length = run.sleeps[span.step];
+  if (length !== undefined) return { start, end: start + length };
+  const child = all.filter((record) => record.runId === span.childId && record.step !== FAILURE_FUNCTION);
+  return { start, end: child.length > 0 ? Math.max(start, ...child.map((record) => record.end)) : next };
+}
+
+/**
+ * How much of the run is charged to the wrong step: time at which a step's span lies, that is further than
+ * `resolution` from that step's true window, while another step was at work. In ms; `claimed` is what of it is due
+ * to spans that say they know, and not that their times are inferred.
+ */
+export function wronglyCharged(windows: ReadonlyMap<JudgedSpan, Window>, resolution: Millis): { all: Millis; claimed: Millis } {
+  const steps = [...windows].filter(([span]) => isStep(span));
+  const claimed = steps.filter(([span]) => span.claimed);
+  return { all: lengthOf(excesses(steps, steps, resolution)), claimed: lengthOf(excesses(claimed, steps, resolution)) };
+}
+
+type Pair = readonly [JudgedSpan, Window];
+
+function excesses(judged: readonly Pair[], steps: readonly Pair[], resolution: Millis): Window[] {
+  const wrong: Window[] = [];
+  for (const [span, own] of judged) {
+    const before = { start: span.start, end: Math.min(span.end, own.start - resolution) };
+    const after = { start: Math.max(span.start, own.end + resolution), end: span.end };
+    for (const excess of [before, after]) {
+      for (const [other, window] of steps) {
+        const overlap = { start: Math.max(excess.start, window.start), end: Math.min(excess.end, window.end) };
+        if (other !== span && overlap.end > overlap.start) wrong.push(overlap);
+      }
+    }
+  }
+  return wrong;
+}
+
+/** Of their union. */
+function lengthOf(windows: readonly Window[]): Millis {
+  let length = 0;
+  let until = Number.NEGATIVE_INFINITY;
+  for (const { start, end } of windows.toSorted((a, b) => a.start - b.start)) {
+    length += Math.max(0, end - Math.max(start, until));
+    until = Math.max(until, end);
+  }
+  return length;
+}
