@@ -31,10 +31,11 @@ function rows(head: readonly string[], body: readonly (readonly string[])[]): st
 const code = (text: string) => `\`${text}\``;
 
 function commands(): string {
-  const usageOf = (usage: string) => /Usage: (wfotel .*)/.exec(usage)?.[1] ?? "";
+  const usageOf = (usage: string) =>
+    [...usage.matchAll(/^(?:Usage:| {6}) (wfotel .*)$/gm)].map((match) => code(match[1] ?? "")).join("<br>");
   return rows(
     ["command", "does"],
-    Object.values(COMMANDS).map(({ usage, summary }) => [code(usageOf(usage)), summary]),
+    Object.values(COMMANDS).map(({ usage, summary }) => [usageOf(usage), summary]),
   );
 }
 
