@@ -2,7 +2,7 @@ import type { WireStep } from "../../src/fake-upstash/wire.ts";
 import type { Core } from "./core.ts";
 import { createMessage, deliver, deliveryHeaders } from "./deliver.ts";
 import { parseDuration } from "./duration.ts";
-import { canonicalName, type Reply } from "./exchange.ts";
+import { canonicalName, type Outgoing, type Reply } from "./exchange.ts";
 import { failRun } from "./failure.ts";
 import { parseFlowControl } from "./flow-control.ts";
 import { logRun } from "./log.ts";
@@ -60,7 +60,7 @@ interface Callback {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-async function performCall(core: Core, message: Message, pending: Pending, request: Parameters<typeof ask>[2], callback: Callback) {
+async function performCall(core: Core, message: Message, pending: Pending, request: Outgoing, callback: Callback) {
   const reply = await ask(core, message, request);
   if (reply === undefined) return;
   const { run } = message;
@@ -96,11 +96,7 @@ async function performCall(core: Core, message: Message, pending: Pending, reque
 }
 
 /** The answer of the last attempt: after that, whatever it was, it is the call's result. */
-async function ask(
-  core: Core,
-  message: Message,
-  request: ReturnType<Parameters<typeof deliver>[2]["request"]>,
-): Promise<Reply | undefined> {
+async function ask(core: Core, message: Message, request: Outgoing): Promise<Reply | undefined> {
   const isGood = ({ status }: Reply) => status !== undefined && status >= 200 && status < 300;
   const judge = (reply: Reply) => (isGood(reply) || message.retried >= message.retries ? "done" : "retry");
   return (await deliver(core, message, { request: () => request, judge }))?.reply;

@@ -11,6 +11,8 @@ import { type Engine, type EngineOptions, startEngine } from "./engine.ts";
 let engine: Engine;
 let app: HttpServer;
 let client: Client;
+/** Bodies of the deliveries that the app got. */
+let delivered: string[];
 const HOUR = 3_600_000;
 
 beforeEach(() => {
@@ -27,7 +29,11 @@ async function start(workflows: Workflows, options: EngineOptions = {}, env: Rec
   client = clientOf(engine);
   const served = serveMany(workflows);
   const own = { QSTASH_URL: engine.url, QSTASH_TOKEN: engine.token, ...env };
-  app = await serveHttp((request) => served.fetch(request, own), engine.now);
+  delivered = [];
+  app = await serveHttp(async (request) => {
+    delivered.push(await request.clone().text());
+    return served.fetch(request, own);
+  }, engine.now);
 }
 
 const url = (name: string) => `${app.url}/wf/${name}`;
@@ -188,6 +194,14 @@ test("nothing but this machine is ever asked", async () => {
   expect(runOf(workflowRunId).workflowRunResponse).toBe("0");
 });
 
+test("deliveries of more messages than are sent come empty, and the SDK fetches its steps", async () => {
+  await start({ echo: echo() }, { lazyFetchAbove: 1 });
+  const { workflowRunId } = await client.trigger({ url: url("echo"), body: "hello" });
+  await engine.idle();
+  expect(delivered.map((body) => body === "")).toEqual([false, true]);
+  expect(runOf(workflowRunId).workflowRunResponse).toBe('"hello"');
+});
+
 /** Ten minutes, less what a message needs from being let in to being logged. */
 const ALMOST = 600_000 - 100;
 
@@ -239,6 +253,28 @@ test("a failed run is listed as dead, resumed with the steps it had, and restart
   expect(again!.createdAt).toBeGreaterThanOrEqual(runOf(resumed.workflowRunId).workflowRunCreatedAt);
   expect(stepsOf(restarted.workflowRunId).every((step) => step.createdAt! >= Number(restarted.workflowCreatedAt))).toBe(true);
   expect((await client.dlq.list()).messages).toEqual([]);
+});
+
+test("siblings without a result are resumed beside the one that failed", async () => {
+  let healthy = false;
+  const siblings = createWorkflow(async (context: WorkflowContext) =>
+    Promise.all([
+      context.run("done", () => "done"),
+      context.sleep("asleep", "3d"),
+      context.run("fragile", () => {
+        if (!healthy) throw new WorkflowNonRetryableError("broken");
+        return "mended";
+      }),
+    ]),
+  );
+  await start({ siblings });
+  const { workflowRunId } = await client.trigger({ url: url("siblings") });
+  await engine.idle();
+  healthy = true;
+  const resumed = await client.dlq.resume({ dlqId: runOf(workflowRunId).dlqId! });
+  await engine.idle();
+  expect(runOf(resumed.workflowRunId)).toMatchObject({ workflowState: "RUN_SUCCESS", workflowRunResponse: '["done",null,"mended"]' });
+  expect(runOf(resumed.workflowRunId).steps[1]!.steps.map((step) => step.stepName)).toEqual(["done", "asleep", "fragile"]);
 });
 
 test("a failure function that failed can be called again", async () => {

@@ -1,6 +1,6 @@
 import type { Core } from "./core.ts";
 import { logRun } from "./log.ts";
-import type { EngineRun, Message } from "./run.ts";
+import { type EngineRun, type Message, stepMessages } from "./run.ts";
 import { createRun } from "./start.ts";
 import { deliverStep } from "./steps.ts";
 
@@ -25,7 +25,7 @@ export function resume(core: Core, dead: EngineRun): NewRun {
   const run = createRun(core, { ...seedOf(dead), id: core.newId("wfr") });
   const results = new Set(dead.entries.flatMap(({ info }) => info.stepId ?? []));
   const last = dead.entries.at(-1);
-  for (const entry of dead.entries) {
+  for (const entry of stepMessages(dead)) {
     const isOpen = entry.target === undefined ? entry === last : !results.has(entry.target);
     if (isOpen) redeliver(core, run, entry);
     else run.entries.push({ ...entry, run });

@@ -13,6 +13,7 @@ type Context = WorkflowContext;
 let engine: Engine;
 beforeEach(async () => {
   vi.spyOn(console, "error").mockImplementation(() => {}); // the SDK reports every error of a step there
+  vi.spyOn(console, "warn").mockImplementation(() => {}); // and there that a route threw before its first step
   engine = await startEngine();
 });
 afterEach(async () => {

@@ -32,7 +32,7 @@ const FUNCTIONS: Readonly<Record<string, (...values: number[]) => number>> = {
  * `Upstash-Retry-Delay`: an expression for ms over `retried` (0 before the first retry), with the four operations,
  * parentheses and QStash's functions.
  */
-export function evaluateRetryDelay(expression: string, retried: number): Millis {
+function evaluateRetryDelay(expression: string, retried: number): Millis {
   const tokens = expression.match(/\d+(?:\.\d+)?|[a-z]+|\S/g) ?? [];
   let at = 0;
   const take = () => tokens[at++] ?? "";

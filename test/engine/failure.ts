@@ -36,13 +36,7 @@ function begin(core: Core, run: EngineRun, { url, retries }: FailureTerms, { hea
 }
 
 /** Starts after the run's end; the ended run's log changes once more when it is over. */
-export async function callFailure(
-  core: Core,
-  run: EngineRun,
-  terms: FailureTerms,
-  reply: Reply,
-  failure: WireFailureFunction,
-): Promise<void> {
+async function callFailure(core: Core, run: EngineRun, terms: FailureTerms, reply: Reply, failure: WireFailureFunction): Promise<void> {
   const body = failureBody(run, reply);
   const errors = [...(failure.errors ?? [])];
   const change = (next: WireFailureFunction | undefined) => {

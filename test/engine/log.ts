@@ -1,7 +1,7 @@
 import type { WireEvent, WireGroup, WireRun, WireStep } from "../../src/fake-upstash/wire.ts";
 import type { Core } from "./core.ts";
 import { redactBody, redactStep } from "./redact.ts";
-import { type EngineRun, hasEnded, isPending, type Message, type Pending } from "./run.ts";
+import { type EngineRun, hasEnded, isPending, type Message, type Pending, stepMessages } from "./run.ts";
 import type { Switches } from "./switches.ts";
 
 /** A line of the message log. */
@@ -62,7 +62,7 @@ function groupsOf(run: EngineRun, switches: Switches): WireGroup[] {
   const [initial] = run.entries;
   if (initial === undefined) return [];
   const groups: WireGroup[] = [{ type: "sequential", steps: [initialStep(initial)] }];
-  const plans = new Map(run.entries.flatMap((entry) => (entry.target === undefined ? [] : [[entry.target, entry] as const])));
+  const plans = new Map(stepMessages(run).flatMap((entry) => (entry.target === undefined ? [] : [[entry.target, entry] as const])));
   const results = new Map<number, Message>();
   for (const entry of run.entries) {
     const id = entry.info.stepId;

@@ -108,3 +108,8 @@ export interface Pending {
 export const hasEnded = (run: EngineRun): boolean => run.state !== "RUN_STARTED";
 
 export const isPending = ({ state }: Message): boolean => state === "waiting" || state === "active" || state === "retrying";
+
+/** Messages that carry steps: the entries, and plans that are no entries yet (ordered by delivery, and not delivered). */
+export function stepMessages({ entries, messages }: EngineRun): Message[] {
+  return [...entries, ...messages.filter((message) => message.target !== undefined && !entries.includes(message))];
+}

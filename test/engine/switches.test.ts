@@ -175,3 +175,15 @@ test.each(["creation", "delivery"] as const)("planOrder %s: the SDK finds its st
   });
   expect([run.workflowRunResponse, deliveries]).toEqual(['["fast","slow"]', 1 + 2 * 3 + 1]);
 });
+
+test.each(["creation", "delivery"] as const)("planOrder %s: the sleeping sibling of a failed step is in the log", async (planOrder) => {
+  const { run, step } = await see({ planOrder }, (context) =>
+    Promise.all([
+      context.sleep("asleep", "3d"),
+      context.run("bad", () => {
+        throw new WorkflowNonRetryableError("bad");
+      }),
+    ]),
+  );
+  expect([run.workflowState, step("asleep").state, step("bad").state]).toEqual(["RUN_FAILED", "STEP_CANCELED", "STEP_FAILED"]);
+});
