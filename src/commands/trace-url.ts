@@ -1,7 +1,7 @@
 import type { Config } from "../config/schema.ts";
 
 /** The links to a trace, one for each destination that has a `trace_url`. */
-function traceLinks(config: Pick<Config, "destinations">, traceId: string): string[] {
+export function traceLinks(config: Pick<Config, "destinations">, traceId: string): string[] {
   return config.destinations.flatMap(({ trace_url }) => (trace_url === undefined ? [] : [traceLink(trace_url, traceId)]));
 }
 
