@@ -41,6 +41,7 @@ export async function askDueRuns(reader: Reader, signal: AbortSignal, everything
     const more = rows.length === limit;
     limit = ROWS_AT_ONCE + rows.length - due.length; // what is due again already must not hide what is behind it
     if (due.length === 0 && more) continue;
+    if (calledBack && rows.every((run) => run.watch.reason !== "room")) reader.memory.callBackAt = Number.POSITIVE_INFINITY;
     if (due.length === 0 && (calledBack || !(await callBack(reader, deadline)))) break;
     calledBack = due.length === 0;
     for (const wave of slices(due, PER_REQUEST * REQUESTS_AT_ONCE)) {
@@ -54,14 +55,11 @@ export async function askDueRuns(reader: Reader, signal: AbortSignal, everything
   return { asked: done.size, collected };
 }
 
-/** There is room: some of those that wait for it are due now. False if there are none. */
-async function callBack(reader: Reader, now: number): Promise<boolean> {
-  const { store, source, hasRoom } = reader.context;
-  if (!reader.memory.mayWaitForRoom || !(await hasRoom())) return false;
-  const before = await store.dueRuns(source.name, now, 1);
+/** There is room: some of those that wait for it are due now. False where there is none, or nobody waits. */
+async function callBack({ context: { store, source, clock, hasRoom }, memory }: Reader, now: number): Promise<boolean> {
+  if (clock.monotonic() < memory.callBackAt || !(await hasRoom())) return false;
   await store.hasten(source.name, "room", now, CALLED_BACK);
-  reader.memory.mayWaitForRoom = before.length === 0 && (await store.dueRuns(source.name, now, 1)).length > 0;
-  return reader.memory.mayWaitForRoom;
+  return true;
 }
 
 interface Answer {

@@ -3,6 +3,7 @@ import type { SourceContext } from "./context.ts";
 import { type CycleReport, pollCycle } from "./poll.ts";
 import { openReader, type Reader } from "./reader.ts";
 import { guarded, type Trouble } from "./trouble.ts";
+import { createWake } from "./wake.ts";
 
 /** A source that showed nothing new for this long is polled at `poll_interval_idle`. */
 const IDLE_AFTER_MS = 600_000;
@@ -39,32 +40,24 @@ interface LoopState {
   activeAt: number;
   skewSaid: number;
   snapshot: Omit<SourceSnapshot, "skew">;
-  wake: AbortController;
 }
 
 export function createSourceLoop(context: SourceContext): SourceLoop {
   const { clock, server, source } = context;
-  const loop: LoopState = {
-    failures: 0,
-    activeAt: clock.monotonic(),
-    skewSaid: 0,
-    snapshot: { troubles: [] },
-    wake: new AbortController(),
-  };
+  const loop: LoopState = { failures: 0, activeAt: clock.monotonic(), skewSaid: 0, snapshot: { troubles: [] } };
+  const wake = createWake(clock);
   return {
     name: source.name,
     async run(signal) {
       while (!signal.aborted) {
-        const wake = new AbortController();
-        loop.wake = wake;
         const startedAt = clock.monotonic();
         const report = await cycle(context, loop, false, signal);
         const pause = await pauseAfter(context, loop, report, clock.monotonic() - startedAt);
-        if (!signal.aborted && pause > 0) await clock.sleep(pause, AbortSignal.any([signal, wake.signal]));
+        if (!signal.aborted && pause > 0) await wake.wait(pause, signal);
       }
     },
     once: (signal) => cycle(context, loop, true, signal),
-    wakeUp: () => loop.wake.abort(),
+    wakeUp: wake.ring,
     snapshot() {
       const skew = server.skew();
       return { ...loop.snapshot, ...(skew !== undefined && { skew }) };

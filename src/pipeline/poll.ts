@@ -90,10 +90,9 @@ function newestDue(reader: Reader): boolean {
 async function listNewest(reader: Reader, onPage: NonNullable<Listing["onPage"]>, signal: AbortSignal) {
   const { server, config } = reader.context;
   const { watermark, epoch } = reader.state();
-  const floor = (watermark ?? epoch) - SETTLED_AFTER_MS;
   const isEnough = (page: RunPage, { fresh }: PageResult) => {
-    const settled = server.now() - SETTLED_AFTER_MS;
-    return page.runs.length > 0 && fresh.length === 0 && page.runs.every((run) => run.createdAt < Math.min(floor, settled));
+    const settled = Math.min(watermark ?? epoch, server.now() - SETTLED_AFTER_MS);
+    return page.runs.length > 0 && fresh.length === 0 && page.runs.every((run) => run.createdAt <= settled);
   };
   const result = await listRuns(reader, { query: { count: PAGE }, purpose: "newest", isEnough, onPage }, signal);
   if (!result.complete) return result;

@@ -27,8 +27,8 @@ export interface ReaderMemory {
   newestListedAt?: number;
   /** The API has answered in this cycle: what it fails at then is that request's own fault. */
   healthy: boolean;
-  /** Perhaps there are runs that wait for room on the disk. */
-  mayWaitForRoom: boolean;
+  /** When runs that wait for room on the disk are called back, if there is some then; infinite while nobody waits. */
+  callBackAt: number;
   /** Pages that the sweep may list, and when that was last counted up. */
   sweep: { pages: number; countedAt: number };
   /** What was warned about; once is enough. */
@@ -60,7 +60,7 @@ export async function openReader(context: SourceContext, signal: AbortSignal): P
       current = next;
     },
     feedTrusted: () => current.feed?.status === "trusted",
-    memory: { healthy: false, mayWaitForRoom: true, sweep: { pages: 0, countedAt: clock.monotonic() }, warned: new Set() },
+    memory: { healthy: false, callBackAt: 0, sweep: { pages: 0, countedAt: clock.monotonic() }, warned: new Set() },
   };
 }
 
@@ -84,6 +84,9 @@ export interface ListingResult {
   readonly oldestCreatedAt?: Millis;
   readonly collected: number;
 }
+
+/** What found no room tries again after this at the earliest: a disk that is full may say nothing before. */
+const CALL_BACK_AFTER_MS = 60_000;
 
 const NOTHING: ListingResult = { complete: false, collected: 0 };
 
@@ -147,6 +150,6 @@ export async function storePage(
   const oldest = Math.max(epoch, forgetLimit(context.config, reader.state(), context.server.now()));
   const page = { ...reply.value, epoch: oldest, retention: learnedRetentionMs, feed: reader.feedTrusted(), listed, warned: memory.warned };
   const stored = await collectPage(context, page, signal);
-  if (stored.lacksRoom) memory.mayWaitForRoom = true;
+  if (stored.lacksRoom) memory.callBackAt = context.clock.monotonic() + CALL_BACK_AFTER_MS;
   return stored;
 }

@@ -1,0 +1,161 @@
+import { keyOf, type RunKey, type Step, type WorkflowRun } from "../../src/model/run.ts";
+import type { Clock } from "../../src/pipeline/clock.ts";
+import type { EventPage, FetchedRuns, Purpose, Reply, RunEvent, RunPage, RunSource } from "../../src/sources/source.ts";
+import { group, initial, step } from "./run-builder.ts";
+
+/** A log API without HTTP: programs with their times, and what the API shows of them now. */
+
+export interface Program extends RunKey {
+  readonly url?: string;
+  /** Absent: it never ends. All times are the API's, in ms since the epoch. */
+  readonly endsAt?: number;
+  readonly state?: "RUN_SUCCESS" | "RUN_FAILED" | "RUN_CANCELED";
+  readonly failure?: { readonly settlesAt: number };
+  readonly invoker?: RunKey;
+  readonly invokes?: readonly RunKey[];
+  /** The API stops showing it. */
+  readonly goneAt?: number;
+  readonly labels?: readonly string[];
+  readonly over?: Partial<WorkflowRun>;
+}
+
+export type Call =
+  | { readonly method: "list" | "events"; readonly purpose: Purpose; readonly cursor: string | undefined }
+  | { readonly method: "fetch"; readonly purpose: Purpose; readonly keys: readonly RunKey[] };
+
+/** What goes wrong with one request: an answer of its own, or what is done to the true page. */
+export type Fault = Exclude<Reply<never>, { kind: "ok" }> | "empty" | "twice" | "reversed" | "repeated cursor";
+
+export interface LogApi {
+  readonly source: RunSource;
+  readonly programs: Program[];
+  readonly calls: Call[];
+  fault: (call: Call) => Fault | undefined;
+  /** The message log: there, not there, or one that does not name these. */
+  feed: "none" | "honest" | ((event: RunEvent) => boolean);
+  ascending: boolean;
+  /** How long after it happened something is shown. */
+  lag: number;
+  now(): number;
+}
+
+const EVENTS_LIMIT = 1_000;
+
+/** @param start the API's clock at monotonic 0 */
+export function logApi(clock: Pick<Clock, "monotonic" | "sleep">, start: number, latency = 50): LogApi {
+  const never = new AbortController().signal;
+  const api: LogApi = {
+    source: {
+      name: "eu",
+      list: (query, purpose, signal) => answer({ method: "list", purpose, cursor: query.cursor }, signal, () => listed(api, query)),
+      fetch: (keys, purpose, signal) => answer({ method: "fetch", purpose, keys }, signal, () => fetched(api, keys)),
+      events: (query, purpose, signal) => answer({ method: "events", purpose, cursor: query.cursor }, signal, () => eventPage(api, query)),
+      budget: () => ({ allowed: 10, ceiling: 10, used: {}, foreign: 0 }),
+      refreshSecrets: () => false,
+      close: async () => {},
+    },
+    programs: [],
+    calls: [],
+    fault: () => undefined,
+    feed: "none",
+    ascending: false,
+    lag: 0,
+    now: () => start + clock.monotonic(),
+  };
+
+  async function answer<T extends object>(call: Call, signal: AbortSignal, page: () => T | undefined): Promise<Reply<T>> {
+    api.calls.push(call);
+    const fault = api.fault(call);
+    await clock.sleep(latency, never);
+    if (signal.aborted) return { kind: "aborted" };
+    if (typeof fault === "object") return fault;
+    const value = page();
+    if (value === undefined) return { kind: "refused", reason: "not_found", message: "not found" };
+    const serverTime = Math.floor(api.now() / 1_000) * 1_000;
+    return { kind: "ok", value: spoilt(value, fault, call), serverTime };
+  }
+  return api;
+}
+
+function spoilt<T extends object>(value: T, fault: Fault | undefined, call: Call): T {
+  if (fault === undefined || typeof fault === "object") return value;
+  const name = "events" in value ? "events" : "runs";
+  const list = (value as Record<string, unknown[]>)[name] ?? [];
+  if (fault === "empty") return { ...value, [name]: [] };
+  if (fault === "twice") return { ...value, [name]: [...list, ...list] };
+  if (fault === "repeated cursor") return "cursor" in call && call.cursor !== undefined ? { ...value, cursor: call.cursor } : value;
+  return { ...value, [name]: list.toReversed() };
+}
+
+function shown(api: LogApi): Program[] {
+  const now = api.now() - api.lag;
+  return api.programs.filter((run) => run.createdAt <= now && (run.goneAt === undefined || run.goneAt > now));
+}
+
+const place = (of: RunKey) => `${String(of.createdAt).padStart(14, "0")}-${of.id}`;
+
+function listed(api: LogApi, query: { cursor?: string; count?: number; state?: string }): RunPage {
+  const runs = shown(api)
+    .map((program) => runOf(program, api.now() - api.lag))
+    .filter((run) => query.state === undefined || run.state === query.state)
+    .sort((a, b) => (place(a) < place(b) ? 1 : -1))
+    .filter((run) => query.cursor === undefined || place(run) < query.cursor);
+  const page = runs.slice(0, Math.min(query.count ?? 10, 10));
+  const last = page.at(-1);
+  return { runs: page, unreadable: [], ...(last !== undefined && runs.length > page.length && { cursor: place(last) }) };
+}
+
+function fetched(api: LogApi, keys: readonly RunKey[]): FetchedRuns {
+  const wanted = new Set(keys.map(keyOf));
+  const runs = shown(api).filter((program) => wanted.has(keyOf(program)));
+  return { runs: runs.map((program) => runOf(program, api.now() - api.lag)), unreadable: [], refused: [] };
+}
+
+function eventPage(api: LogApi, query: { cursor?: string }): EventPage | undefined {
+  const { feed } = api;
+  if (feed === "none") return undefined;
+  const now = api.now() - api.lag;
+  const events = api.programs
+    .flatMap(({ id, createdAt, endsAt, state, url = "" }): RunEvent[] => [
+      { id, createdAt, url, time: createdAt, state: "RUN_STARTED" },
+      ...(endsAt === undefined ? [] : [{ id, createdAt, url, time: endsAt, state: state ?? "RUN_SUCCESS" }]),
+    ])
+    .filter((event) => event.time <= now && (feed === "honest" || feed(event)))
+    .sort((a, b) => (api.ascending ? a.time - b.time : b.time - a.time));
+  const from = Number(query.cursor ?? 0);
+  const page = events.slice(from, from + EVENTS_LIMIT);
+  return { events: page, unreadable: [], ...(events.length > from + page.length && { cursor: String(from + page.length) }) };
+}
+
+/** What the API shows of a program at `now`. */
+export function runOf(program: Program, now: number): WorkflowRun {
+  const { id, createdAt, endsAt, failure, invoker, invokes = [], over } = program;
+  const url = program.url ?? "https://shop.example.com/api/orders";
+  const ended = endsAt !== undefined && endsAt <= now;
+  const state = ended ? (program.state ?? "RUN_SUCCESS") : "RUN_STARTED";
+  const middle = createdAt + Math.floor(((endsAt ?? createdAt + 2) - createdAt) / 2);
+  const own: Step = { ...step("Run", "work"), id: 1, createdAt: middle };
+  const invoked = invokes.map((child, index): Step => {
+    return {
+      ...step("Invoke", "invoke"),
+      id: index + 2,
+      createdAt: ended ? endsAt : createdAt,
+      invoked: { id: child.id, createdAt: child.createdAt },
+    };
+  });
+  const begun: Step = { ...initial(), id: 0, createdAt };
+  return {
+    id,
+    createdAt,
+    url,
+    state,
+    ...(ended && { completedAt: endsAt }),
+    labels: program.labels ?? [],
+    groups: [group(begun), ...(ended ? [group(own)] : []), ...invoked.map((one) => group(one))],
+    oddities: [],
+    ...(invoker && { invoker: { ...invoker, url } }),
+    ...(ended &&
+      failure && { failureFunction: { state: failure.settlesAt <= now ? "CALLBACK_SUCCESS" : "CALLBACK_INPROGRESS", errors: [] } }),
+    ...over,
+  };
+}
