@@ -53,7 +53,7 @@ function sourceLines(source: SourceStatus, now: number): Line[] {
     waiting(source),
     budget(source, now),
     ["capacity", capacity(source)],
-    ["sweep", `${sweepState(sweep, now)}, ${sweep.repaired} runs repaired`],
+    ["sweep", `${sweepState(sweep, now)}, ${n(sweep.repaired)} runs repaired`],
     [
       "retention",
       retention.configured_ms === null ? learned(retention.learned_ms) : `${formatDuration(retention.configured_ms)} (configured)`,
@@ -64,8 +64,8 @@ function sourceLines(source: SourceStatus, now: number): Line[] {
 }
 
 function runs({ collected, gone, unreadable, excluded: reasons }: SourceStatus): string {
-  const rare = Object.entries({ gone, unreadable }).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []));
-  return [`${collected} collected`, ...rare, ...excluded(reasons)].join(" · ");
+  const rare = Object.entries({ gone, unreadable }).flatMap(([what, count]) => (count > 0 ? [`${n(count)} ${what}`] : []));
+  return [`${n(collected)} collected`, ...rare, ...excluded(reasons)].join(" · ");
 }
 
 function lagOf({ lag_ms }: SourceStatus): string {
@@ -75,15 +75,15 @@ function lagOf({ lag_ms }: SourceStatus): string {
 const AGES = ["<1m", "1–10m", "10–60m", "1–24h", "1–7d", ">7d"];
 
 function openRuns({ open }: SourceStatus): string {
-  const ages = open.by_age.flatMap(({ runs }, i) => (runs > 0 ? [`${AGES[i] ?? ""} ${runs}`] : []));
-  return open.runs === 0 ? "none" : `${open.runs} (${ages.join(", ")})`;
+  const ages = open.by_age.flatMap(({ runs }, i) => (runs > 0 ? [`${AGES[i] ?? ""} ${n(runs)}`] : []));
+  return open.runs === 0 ? "none" : `${n(open.runs)} (${ages.join(", ")})`;
 }
 
 function waiting({ watched }: SourceStatus): Line {
   const others = Object.entries(watched).filter(([reason]) => reason !== "open");
   return others.length === 0
     ? undefined
-    : ["waiting", others.map(([reason, { runs }]) => `${runs} for ${WAITS[reason] ?? reason}`).join(", ")];
+    : ["waiting", others.map(([reason, { runs }]) => `${n(runs)} for ${WAITS[reason] ?? reason}`).join(", ")];
 }
 
 const WAITS: Readonly<Record<string, string>> = {
@@ -97,7 +97,7 @@ const WAITS: Readonly<Record<string, string>> = {
 
 function budget({ budget }: SourceStatus, now: number): Line {
   if (budget === null) return undefined;
-  const used = Object.entries(budget.used_last_minute).map(([purpose, count]) => `${purpose} ${count}`);
+  const used = Object.entries(budget.used_last_minute).map(([purpose, count]) => `${purpose} ${n(count)}`);
   const foreign = budget.foreign_per_second > 0 ? `, others use ${budget.foreign_per_second}/s` : "";
   const held = budget.paused_until === null ? "" : `, nothing sent, again ${until(budget.paused_until, now)}`;
   return [
@@ -110,8 +110,8 @@ function capacity({ capacity, feed }: SourceStatus): string {
   const { runs_per_second, with_feed, without_feed } = capacity;
   const one = (name: string, { runs_per_second: most, used }: typeof with_feed) =>
     `${used === null ? "" : `${percent(used)} of `}${most} runs/s ${name}`;
-  const both = [one("with the feed", with_feed), one("without", without_feed)];
-  const ordered = feed.status === "trusted" ? both : both.toReversed();
+  const both = [one("with the feed", with_feed), one("without it", without_feed)];
+  const ordered = feed.status === "trusted" ? both : [one("without the feed", without_feed), one("with it", with_feed)];
   return `${runs_per_second === null ? "" : `${runs_per_second} runs/s now: `}${ordered.join(", ")}`;
 }
 
@@ -127,14 +127,14 @@ function learned(ms: number | null): string {
 function destinationLines(one: DestinationStatus, now: number): Line[] {
   const { queued, delivered } = one;
   const oldest = queued.oldest_ms === null ? "" : `, the oldest for ${formatDuration(queued.oldest_ms)}`;
-  const partial = delivered.partial > 0 ? `, ${delivered.partial} in part` : "";
+  const partial = delivered.partial > 0 ? `, ${n(delivered.partial)} in part` : "";
   const left = excluded(one.excluded);
   return [
     one.removed_at === null ? undefined : ["removed", `not configured any more${lasting(one.removed_at, now)}`, "yellow"],
     one.paused === null ? undefined : ["paused", `${one.paused.reason}${lasting(one.paused.since, now)}`, "red"],
-    ["queued", queued.runs === 0 ? "nothing" : `${queued.runs} runs, ${formatBytes(queued.bytes)}${oldest}`],
+    ["queued", queued.runs === 0 ? "nothing" : `${n(queued.runs)} runs, ${formatBytes(queued.bytes)}${oldest}`],
     one.in_flight === null ? undefined : ["in flight", `${one.in_flight} requests`],
-    ["delivered", `${delivered.runs} runs${partial} · ${delivered.spans} spans · ${formatBytes(delivered.bytes)}`],
+    ["delivered", `${n(delivered.runs)} runs${partial} · ${n(delivered.spans)} spans · ${formatBytes(delivered.bytes)}`],
     one.quarantined === 0 ? ["quarantined", "none"] : ["quarantined", `${one.quarantined} (wfotel quarantine list)`, "red"],
     left.length === 0 ? undefined : ["excluded", left.join(" · ")],
   ];
@@ -148,8 +148,10 @@ function stateLines({ live_bytes, payload_bytes, quarantine_bytes, max_bytes }: 
 }
 
 const excluded = (reasons: Readonly<Record<string, number>>): string[] =>
-  Object.entries(reasons).map(([reason, count]) => `${count} ${reason.replace(".spans", " (spans)")}`);
+  Object.entries(reasons).map(([reason, count]) => `${n(count)} ${reason.replace(".spans", " (spans)")}`);
 
+/** `90,210` */
+const n = (count: number): string => count.toLocaleString("en-US");
 const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`;
 const signed = (ms: number): string => `${ms < 0 ? "−" : "+"}${formatDuration(Math.abs(ms))}`;
 const until = (time: string, now: number): string => `in ${formatDuration(Math.max(0, Date.parse(time) - now))}`;

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import type { OtlpReceiver } from "../../src/fake-upstash/otlp-receiver.ts";
@@ -93,23 +93,4 @@ test("while a bridge runs, it does the work: a retry is delivered by it, a drop 
   expect(await entries()).toEqual([]);
   expect(bridge.log()).toContain("a job is done");
   expect(await bridge.stop()).toBe(0);
-});
-
-test("what matches nothing is exit code 4; what cannot be meant is 2; without a state nothing is made", async () => {
-  expect(await quarantine("list")).toMatchObject({ code: 4, stderr: expect.stringContaining("there is no state at") });
-  expect(existsSync(join(here.folder, "state"))).toBe(false);
-  refusing = false;
-  expect((await wfotel(["run", "--once"], { env })).code).toBe(0);
-  for (const args of [
-    ["show", "7"],
-    ["retry", "7"],
-    ["retry", "--all"],
-    ["drop", "7", "8"],
-    ["drop", "--all"],
-  ]) {
-    expect(await quarantine(...args), args.join(" ")).toMatchObject({ code: 4, stdout: "" });
-  }
-  for (const args of [["show"], ["show", "1", "2"], ["retry"], ["retry", "x"], ["drop"], ["drop", "1", "--all"], ["burn"], []]) {
-    expect(await quarantine(...args), args.join(" ")).toMatchObject({ code: 2, stdout: "" });
-  }
 });

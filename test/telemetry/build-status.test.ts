@@ -81,6 +81,7 @@ test("from the state alone: what only the running bridge knows is null", () => {
       sweep: { running: true, started_at: at(NOW - 10), finished_at: at(NOW - 20), repaired: 3 },
       retention: { configured_ms: null, learned_ms: 7_000 },
       clock_skew_ms: null,
+      discovered: 0,
       collected: 9,
       gone: 1,
       unreadable: 2,
@@ -94,7 +95,7 @@ test("from the state alone: what only the running bridge knows is null", () => {
     in_flight: null,
     paused: { reason: "401", since: at(NOW - 7) },
     quarantined: 1,
-    delivered: { runs: 5, partial: 1, spans: 50, bytes: 500 },
+    delivered: { runs: 5, partial: 1, quarantined: 1, spans: 50, bytes: 500 },
     excluded: { too_old: 2, "too_old.spans": 8 },
     removed_at: at(NOW - 5),
   });
