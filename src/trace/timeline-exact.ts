@@ -21,7 +21,7 @@ export interface Exact {
  * was registered → CREATED of its result.
  */
 export function exactTimes(step: Step, messages: StepMessages, minQueue: Millis): Exact {
-  const made = messages.own?.created ?? (messages.own === undefined ? undefined : messages.own.step?.createdAt);
+  const made = messages.own?.created ?? messages.own?.step?.createdAt;
   switch (step.type) {
     case "SleepFor":
     case "SleepUntil":
@@ -38,9 +38,10 @@ export function exactTimes(step: Step, messages: StepMessages, minQueue: Millis)
 }
 
 function runTimes(step: Step, { executing, own }: StepMessages, made: Millis | undefined, minQueue: Millis): Exact {
-  if (executing === undefined) return { end: made, errors: [], parts: [] };
-  if (own !== undefined) return execution(executing, made, minQueue);
-  return hasResult(step) && step.type !== "" ? execution(executing, step.createdAt, minQueue) : execution(executing, undefined, minQueue);
+  const isUnfinished = own === undefined && (!hasResult(step) || step.type === "");
+  const end = isUnfinished ? undefined : (made ?? step.createdAt);
+  if (executing !== undefined && (isUnfinished || end !== undefined)) return execution(executing, end, minQueue);
+  return { end, errors: [], parts: [] };
 }
 
 /** A sequential sleep delays its own message, a parallel one its plan. What came late is the queue's, not the sleep's. */

@@ -33,7 +33,7 @@ export interface Execution {
  * @param until when the result was made: what came after it is not the step's. Without it the last attempt ends it.
  */
 export function execution(message: Message, until: Millis | undefined, minQueue: Millis): Execution {
-  const attempts = message.attempts.filter(({ start, end }) => until === undefined || (start ?? end ?? 0) <= until);
+  const attempts = message.attempts.filter(({ start }) => until === undefined || start === undefined || start <= until);
   const last = attempts.at(-1);
   const end = until ?? last?.end;
   const errors = attempts.map(({ error }, index) => (isOver(attempts, index, until) ? error : undefined));
@@ -42,7 +42,9 @@ export function execution(message: Message, until: Millis | undefined, minQueue:
   const execution = { start: first, end, attempts: attempts.length, errors: errors.filter((error) => error !== undefined), parts: [] };
   const isWhole = message.complete && !(until !== undefined && last?.error !== undefined && (last.end ?? until) < until);
   if (first === undefined || end === undefined || end < first || !isWhole) return execution;
-  const parts = partsOf(attempts, errors, { due: message.due ?? first, end, minQueue });
+  // What Initial's message waits is the run's start delay.
+  const due = message.role === "initial" ? first : (message.due ?? first);
+  const parts = partsOf(attempts, errors, { due, end, minQueue });
   return parts.length < 2 ? execution : { ...execution, start: parts[0]?.start ?? first, parts };
 }
 

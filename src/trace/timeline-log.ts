@@ -1,7 +1,7 @@
 import type { MessageEvent } from "../model/event.ts";
 import type { Millis, Step, StepGroup, WorkflowRun } from "../model/run.ts";
 import { type JoinedLog, joinMessages, type StepMessages } from "./message-join.ts";
-import { type Message, readMessages } from "./messages.ts";
+import { type Message, type MessageLog, readMessages } from "./messages.ts";
 import { type Exact, exactTimes } from "./timeline-exact.ts";
 import { type Execution, execution } from "./timeline-execution.ts";
 
@@ -21,7 +21,7 @@ export interface Delivery extends Execution {
 export interface ExactLog {
   /** When the run ended. */
   readonly end: Millis | undefined;
-  /** When Initial's message was due. */
+  /** When Initial's message was due, or delivered where it was in the queue for long. */
   readonly firstDue: Millis | undefined;
   /** By group and by position in it. */
   readonly steps: readonly (readonly Exact[])[];
@@ -39,10 +39,16 @@ export function readLog(run: WorkflowRun, events: readonly MessageEvent[], minQu
   const end = log.end?.state === "RUN_SUCCESS" ? log.end.time : undefined;
   return {
     end: log.end?.time,
-    firstDue: log.messages.find(({ role }) => role === "initial")?.due,
+    firstDue: firstDue(log, minQueue),
     steps,
     deliveries: deliveries(run.groups, joined, end, minQueue),
   };
+}
+
+function firstDue({ messages }: MessageLog, minQueue: Millis): Millis | undefined {
+  const { due, attempts } = messages.find(({ role }) => role === "initial") ?? {};
+  const delivered = attempts?.[0]?.start;
+  return due !== undefined && delivered !== undefined && delivered - due > minQueue ? delivered : due;
 }
 
 const NO_MESSAGES: StepMessages = {
