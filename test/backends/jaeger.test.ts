@@ -27,7 +27,8 @@ describe.skipIf(!jaeger.ok)("Jaeger", () => {
     const found = await shown(expected);
     expect(found.length).toBe(expected.length);
     const byId = new Map(found.map((span) => [span.spanId, span.wire]));
-    for (const { spanId, role, wire } of expected) expect(sorted(byId.get(spanId))).toEqual(sorted(asJaegerShows(wire, role, byId.get(spanId))));
+    for (const { spanId, role, wire } of expected)
+      expect(sorted(byId.get(spanId))).toEqual(sorted(asJaegerShows(wire, role, byId.get(spanId))));
   }
 
   test.each(["protobuf", "json"])("shows every span as the mapper made it (%s)", async (encoding) => {
@@ -95,5 +96,6 @@ function asJaegerShows({ span, ...rest }: Decoded, role: ExpectedSpan["role"], s
 }
 
 function warningsOf(shown: Decoded | undefined): readonly { readonly key: string }[] {
-  return (shown?.span as SpanOnTheWire).attributes.filter(({ key }) => key === "@jaeger@warnings");
+  const span = shown?.span as SpanOnTheWire | undefined;
+  return span?.attributes.filter(({ key }) => key === "@jaeger@warnings") ?? [];
 }

@@ -89,12 +89,12 @@ function wireOf(span: Span, resource: Attributes): Decoded {
   };
 }
 
-const pairs = (attributes: Attributes) => Object.entries(attributes).map(([key, value]) => ({ key, value: valueOf(key, value) }));
+const pairs = (attributes: Attributes) => Object.entries(attributes).map(([key, value]) => ({ key, value: anyValue(key, value) }));
 
-function valueOf(key: string, value: AttributeValue): object {
+function anyValue(key: string, value: AttributeValue): object {
   if (typeof value === "string") return { stringValue: value };
   if (typeof value === "boolean") return { boolValue: value };
-  if (typeof value !== "number") return { arrayValue: { values: value.map((item) => valueOf(key, item)) } };
+  if (typeof value !== "number") return { arrayValue: { values: value.map((item) => anyValue(key, item)) } };
   return DOUBLE_ATTRIBUTES.has(key) || !Number.isInteger(value) ? { doubleValue: value } : { intValue: String(value) };
 }
 

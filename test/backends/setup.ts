@@ -29,7 +29,9 @@ const RECIPES: Readonly<Record<BackendName, Recipe>> = {
 export default function setup(project: TestProject): () => void {
   const backends = Object.fromEntries(Object.entries(RECIPES).map(([name, recipe]) => [name, announced(recipe)])) as Backends;
   project.provide("backends", backends);
-  const skipped = Object.entries(backends).flatMap(([name, one]) => (one.ok ? [] : [`SKIPPED: every test that needs ${name}: ${one.reason}`]));
+  const skipped = Object.entries(backends).flatMap(([name, one]) =>
+    one.ok ? [] : [`SKIPPED: every test that needs ${name}: ${one.reason}`],
+  );
   if (skipped.length > 0 && process.env.WFOTEL_BACKENDS === "required") throw new Error(skipped.join("\n"));
   const say = () => skipped.forEach((line) => void process.stdout.write(`${line}\n`));
   say();
