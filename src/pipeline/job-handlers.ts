@@ -7,8 +7,8 @@ import { type SourceVerification, verifySource } from "./verify.ts";
 /** What the holder of the worker's role does for other commands. Each may be begun again after a crash. */
 
 /** Arguments as they stand in the job's row. */
-export const idsSchema = z.object({ ids: z.array(z.int().positive()) });
-export const verifySchema = z.object({ from: z.number(), to: z.number(), repair: z.boolean() });
+const idsSchema = z.object({ ids: z.array(z.int().positive()) });
+const verifySchema = z.object({ from: z.number(), to: z.number(), repair: z.boolean() });
 
 export interface HandlerContext {
   readonly sources: readonly SourceContext[];

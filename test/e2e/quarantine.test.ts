@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { beforeEach, expect, test } from "vitest";
 import type { OtlpReceiver } from "../../src/fake-upstash/otlp-receiver.ts";
 import { readSpans } from "../../src/fake-upstash/otlp-spans.ts";
@@ -71,6 +72,17 @@ test("without a bridge: list, show, a retry that is refused again, one that is d
   expect(runsOf(picky)).toEqual(["wfr_bad", "wfr_good"]);
   expect(await entries()).toEqual([]);
   expect((await quarantine("list")).stderr).toContain("nothing is quarantined");
+});
+
+test("what is retried after its bytes were dropped is fetched again, whole, and delivered", async () => {
+  await wfotel(["run", "--once"], { env });
+  const db = new DatabaseSync(join(here.folder, "state", "wfotel.db"));
+  db.exec("UPDATE quarantine SET payload = NULL");
+  db.close();
+  refusing = false;
+  expect(await quarantine("retry", "--all")).toMatchObject({ code: 0, stdout: expect.stringContaining("0 refused again, 0 still queued") });
+  expect(runsOf(picky)).toEqual(["wfr_bad", "wfr_good"]);
+  expect(await entries()).toEqual([]);
 });
 
 test("while a bridge runs, it does the work: a retry is delivered by it, a drop forgets", async () => {
