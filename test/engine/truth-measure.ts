@@ -30,8 +30,6 @@ export interface Charge {
   readonly input: Input;
   readonly durationMs: number;
   readonly wrongMs: number;
-  /** Of it, what spans are to blame for that say they know. */
-  readonly claimedMs: number;
 }
 
 export interface Measured {
@@ -59,8 +57,7 @@ export function measure(evidence: Evidence, input: Input, resolution: number): M
     const windows = trueWindows(spans, known, done.truth);
     for (const [span, truth] of windows) measured.judgements.push({ program: program.name, input, span, truth });
     const durationMs = known.end - known.start;
-    const { all: wrongMs, claimed: claimedMs } = wronglyCharged(windows, resolution);
-    measured.charges.push({ program: program.name, input, durationMs, wrongMs, claimedMs });
+    measured.charges.push({ program: program.name, input, durationMs, wrongMs: wronglyCharged(windows, resolution) });
   }
   return measured;
 }
@@ -85,7 +82,7 @@ function mapEvidence({ runs, events }: Evidence, input: Input): MappedEvidence[]
 /** The spans that say when something happened; an attempt is its step's child. */
 function judged(span: Span, all: readonly Span[], runId: string): JudgedSpan | undefined {
   const { role, start, end, attributes } = span;
-  const times = { start, end, claimed: attributes[ATTRIBUTES.TIME_SOURCE.name] === "log" };
+  const times = { start, end };
   if (role === "failure") return { runId, step: FAILURE_FUNCTION, type: FAILURE_FUNCTION, group: -1, ...times };
   if (role === "delay") return { runId, step: "start delay", type: "start delay", group: -1, ...times };
   const step = role === "part" ? all.find((each) => each.spanId === span.parentSpanId) : span;

@@ -20,7 +20,6 @@ const span = (type: string, step: string, group: number, start: number, end: num
   group,
   start,
   end,
-  claimed: false,
   ...over,
 });
 
@@ -78,17 +77,95 @@ test("siblings share the fork, and what follows starts after the last of them", 
   ]);
 });
 
-test("time is charged to the wrong step where a span lies in another's work, beyond the resolution, and counts once", () => {
-  const [late, early, right] = [
-    span("Run", "a", 1, 0, 300),
-    span("Call", "b", 2, 0, 300, { claimed: true }),
-    span("Run", "c", 3, 200, 300),
-  ];
-  const windows = new Map([
-    [late, { start: 0, end: 100 }],
-    [early, { start: 100, end: 200 }],
-    [right, { start: 200, end: 300 }],
-  ]);
-  expect(wronglyCharged(windows, 10)).toEqual({ all: 90 + 90 + 100, claimed: 90 + 90 });
-  expect(wronglyCharged(new Map([[right, { start: 200, end: 300 }]]), 10)).toEqual({ all: 0, claimed: 0 });
+const charged = (resolution: number, ...steps: readonly [shown: [number, number], true: [number, number]][]) =>
+  wronglyCharged(
+    new Map(steps.map(([shown, [start, end]], index) => [span("Run", `step ${index}`, index, ...shown), { start, end }])),
+    resolution,
+  );
+
+test("a step whose work is shown as another's is charged to it, beyond the resolution", () => {
+  expect(
+    charged(
+      0,
+      [
+        [0, 300],
+        [0, 100],
+      ],
+      [
+        [300, 400],
+        [100, 400],
+      ],
+    ),
+  ).toBe(200);
+  expect(
+    charged(
+      10,
+      [
+        [0, 300],
+        [0, 100],
+      ],
+      [
+        [300, 400],
+        [100, 400],
+      ],
+    ),
+  ).toBe(180);
+  expect(
+    charged(
+      10,
+      [
+        [0, 109],
+        [0, 100],
+      ],
+      [
+        [109, 400],
+        [100, 400],
+      ],
+    ),
+  ).toBe(0);
+});
+
+test("work that is shown as nobody's is charged wrong too, idle time is not", () => {
+  expect(
+    charged(
+      0,
+      [
+        [0, 100],
+        [0, 100],
+      ],
+      [
+        [150, 300],
+        [100, 300],
+      ],
+    ),
+  ).toBe(50);
+  expect(
+    charged(
+      0,
+      [
+        [0, 200],
+        [0, 100],
+      ],
+      [
+        [200, 300],
+        [200, 300],
+      ],
+    ),
+  ).toBe(0);
+});
+
+test("a sibling that is shown too long takes nothing from the one that was at work", () => {
+  expect(
+    charged(
+      0,
+      [
+        [0, 300],
+        [0, 300],
+      ],
+      [
+        [0, 300],
+        [0, 100],
+      ],
+    ),
+  ).toBe(0);
 });

@@ -19,8 +19,6 @@ export interface JudgedSpan extends Window {
   readonly attempt?: number;
   /** Of an Invoke: the run it started. */
   readonly childId?: string;
-  /** Whether it says of itself that the log states its times. */
-  readonly claimed: boolean;
 }
 
 /** What is known of a run besides its spans, from outside both logs. */
@@ -77,40 +75,25 @@ function inferred(span: JudgedSpan, run: KnownRun, all: readonly TruthRecord[], 
 }
 
 /**
- * How much of the run is charged to the wrong step: time at which a step's span lies, that is further than
- * `resolution` from that step's true window, while another step was at work. In ms; `claimed` is what of it is due
- * to spans that say they know, and not that their times are inferred.
+ * How much of the run is charged to the wrong step, in ms: time in which a step was at work, and none that was then,
+ * or within `resolution` of then, is shown so. (A sibling that is shown too long beside the one that was at work takes
+ * nothing away from it; it shows in the error of its end.)
  */
-export function wronglyCharged(windows: ReadonlyMap<JudgedSpan, Window>, resolution: Millis): { all: Millis; claimed: Millis } {
+export function wronglyCharged(windows: ReadonlyMap<JudgedSpan, Window>, resolution: Millis): Millis {
   const steps = [...windows].filter(([span]) => isStep(span));
-  const claimed = steps.filter(([span]) => span.claimed);
-  return { all: lengthOf(excesses(steps, steps, resolution)), claimed: lengthOf(excesses(claimed, steps, resolution)) };
-}
-
-type Pair = readonly [JudgedSpan, Window];
-
-function excesses(judged: readonly Pair[], steps: readonly Pair[], resolution: Millis): Window[] {
-  const wrong: Window[] = [];
-  for (const [span, own] of judged) {
-    const before = { start: span.start, end: Math.min(span.end, own.start - resolution) };
-    const after = { start: Math.max(span.start, own.end + resolution), end: span.end };
-    for (const excess of [before, after]) {
-      for (const [other, window] of steps) {
-        const overlap = { start: Math.max(excess.start, window.start), end: Math.min(excess.end, window.end) };
-        if (other !== span && overlap.end > overlap.start) wrong.push(overlap);
-      }
-    }
+  const near = steps.map((pair) => pair.map((window) => widened(window, resolution)));
+  const edges = [...steps, ...near].flat().flatMap(({ start, end }) => [start, end]);
+  const sorted = [...new Set(edges)].toSorted((a, b) => a - b);
+  let wrong = 0;
+  for (const [index, start] of sorted.slice(0, -1).entries()) {
+    const piece = { start, end: sorted[index + 1] ?? start };
+    const isAtWork = steps.some(([, truth]) => contains(truth, piece));
+    const isRight = near.some((pair) => pair.every((window) => contains(window, piece)));
+    if (isAtWork && !isRight) wrong += piece.end - piece.start;
   }
   return wrong;
 }
 
-/** Of their union. */
-function lengthOf(windows: readonly Window[]): Millis {
-  let length = 0;
-  let until = Number.NEGATIVE_INFINITY;
-  for (const { start, end } of windows.toSorted((a, b) => a.start - b.start)) {
-    length += Math.max(0, end - Math.max(start, until));
-    until = Math.max(until, end);
-  }
-  return length;
-}
+const widened = ({ start, end }: Window, by: Millis): Window => ({ start: start - by, end: end + by });
+
+const contains = (outer: Window, inner: Window) => outer.start <= inner.start && outer.end >= inner.end;

@@ -90,8 +90,8 @@ function print(reading: string, resolution: number, judgements: readonly Judgeme
     console.log(
       `charged to the wrong step, ${input}: mean ${mean(shares).toFixed(2)} %, worst ${Math.max(...shares).toFixed(2)} % of a run`,
     );
-    for (const { program, wrongMs, claimedMs, durationMs } of own.filter((charge) => charge.wrongMs > 0)) {
-      console.log(`  ${program}: ${wrongMs} of ${durationMs} ms, ${claimedMs} of them by spans that say they know`);
+    for (const { program, wrongMs, durationMs } of own.filter((charge) => charge.wrongMs > 0)) {
+      console.log(`  ${program}: ${wrongMs} of ${durationMs} ms`);
     }
   }
   const limit = resolution + 10;

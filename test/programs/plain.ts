@@ -87,7 +87,7 @@ export const calls: Program = {
       const slow = await ask("slow", { ms: 250 }, { method: "POST", body: { q: "ü" }, headers: { "x-mine": "yes" } });
       const missing = await ask("missing", { ms: 20, status: 404 });
       const broken = await ask("broken", { ms: 20, status: 500 });
-      const retried = await ask("retried", { ms: 30, failures: 2 }, { retries: 3, retryDelay: "2000 * (1 + retried)" });
+      const retried = await ask("retried", { ms: 30, failures: 2 }, { retries: 3, retryDelay: "60000 * (1 + retried)" });
       await world.run(context, "after", 20);
       return [slow, missing, broken, retried].map(({ status, body }) => [status, body.status]);
     }),

@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { programs } from "../programs/programs.ts";
+import { runProgram } from "../programs/run-program.ts";
+import { type Engine, startEngine } from "./engine.ts";
+import { type Evidence, INPUTS, measure } from "./truth-measure.ts";
+
+/**
+ * What `npm run truth` reports, as far as it does not depend on how busy this machine is: an error counts from what a
+ * request may take on it at worst. Sleeps, waits and back-offs last from minutes to days, so that a mistake is larger.
+ */
+const SLACK_MS = 1_000;
+
+let engine: Engine;
+beforeEach(() => {
+  vi.spyOn(console, "error").mockImplementation(() => {}); // the SDK reports every error of a step there
+});
+afterEach(async () => {
+  await engine.close();
+  vi.restoreAllMocks();
+});
+
+const readings = [
+  ["END", { callMessage: "result", waitCreatedAt: "end" }],
+  ["START", { callMessage: "toCallback", waitCreatedAt: "start" }],
+] as const;
+
+describe.each(readings)("where createdAt of Calls, Waits and Invokes marks their %s", (_, switches) => {
+  test.each(programs.map((program) => [program.name, program] as const))(
+    "no time of %s is charged to the wrong step",
+    async (_name, program) => {
+      engine = await startEngine({ switches });
+      const done = await runProgram(engine, program);
+      const evidence: Evidence = { program, done, runs: engine.store.allRuns(), events: engine.store.allEvents() };
+      for (const input of INPUTS) {
+        const { judgements, charges } = measure(evidence, input, SLACK_MS);
+        expect(charges.filter(({ wrongMs, durationMs }) => wrongMs > (input === "grouped log" ? 0.02 : 0) * durationMs)).toEqual([]);
+        if (input === "grouped log") continue;
+        const isFar = (a: number, b: number) => Math.abs(a - b) > SLACK_MS;
+        const timed = judgements.filter(({ span }) => span.type !== "failure function"); // its end is known to a second only
+        expect(timed.filter(({ span, truth }) => isFar(span.start, truth.start) || isFar(span.end, truth.end))).toEqual([]);
+        expect(attemptsShown(judgements)).toEqual(attemptsMade(evidence));
+      }
+    },
+  );
+});
+
+/** Steps that were tried more than once, with the number of their attempts. */
+function attemptsMade({ done }: Evidence): [string, number][] {
+  const own = done.truth.filter((record) => record.kind !== "outside" && record.attempt > 1);
+  return counted(own.map((record) => `${record.runId} ${record.step}`)).map(([step, count]) => [step, count + 1]);
+}
+
+function attemptsShown(judgements: ReturnType<typeof measure>["judgements"]): [string, number][] {
+  return counted(judgements.flatMap(({ span }) => (span.attempt === undefined ? [] : [`${span.runId} ${span.step}`])));
+}
+
+const counted = (names: readonly string[]) =>
+  [...Map.groupBy(names, (name) => name)].map(([name, all]): [string, number] => [name, all.length]).toSorted();
