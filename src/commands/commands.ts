@@ -23,7 +23,8 @@ Usage: wfotel run [--once] [--drain-timeout 30s]
     usage: `
 Usage: wfotel convert [FILE|-] [--format otlp-json|otlp-protobuf|waterfall]
 
-Reads what the log API answered (an object, an array of runs, or NDJSON) from FILE or standard input.
+Reads what the log API answered from FILE or standard input: pages of runs or of the message log, or both
+together; objects, arrays or NDJSON.
 Runs in progress are skipped and named on stderr. Needs no configuration.
 Exit code 3 if some runs were unreadable; the others are written all the same.`,
     load: async () => (await import("./convert.ts")).convert,

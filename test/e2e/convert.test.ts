@@ -97,12 +97,29 @@ describe("the forms of input", () => {
   });
 });
 
+test("message logs are converted alone, and beside the grouped log make its times exact", async () => {
+  const read = (name: string) => JSON.parse(readFileSync(join(FIXTURES, name), "utf8")) as object;
+  const grouped = await converted(read("engine-runs.json"));
+  const alone = await converted(read("engine-events.json"));
+  const both = await converted([read("engine-events.json"), read("engine-runs.json")]);
+  for (const result of [grouped, alone, both]) expect({ code: result.code, stderr: result.stderr }).toEqual({ code: 0, stderr: "" });
+  const ids = (result: typeof both) => result.runs.map((span) => span.spanId).sort();
+  expect(ids(alone)).toEqual(ids(grouped));
+  expect(ids(both)).toEqual(ids(grouped));
+  const attempts = (result: typeof both) => result.spans.filter((span) => span.name.startsWith("attempt ")).length;
+  expect(attempts(grouped)).toBe(0);
+  expect(attempts(both)).toBeGreaterThan(0);
+  expect(attempts(alone)).toBe(attempts(both));
+});
+
 describe("what cannot be converted", () => {
   test("runs in progress are skipped and named; that is no error", async () => {
     const result = await converted([wireRun("wfr_running", T0, { length: undefined }), wireRun("wfr_1", T0)]);
     expect(result.code).toBe(0);
     expect(result.stderr).toBe('skipped "wfr_running": in progress\n');
     expect(result.runs).toHaveLength(1);
+    const events = await wfotel(["convert", join(FIXTURES, "message-logs-documented.json")]);
+    expect(events).toMatchObject({ code: 0, stderr: 'skipped "wfr_6MXE3GfddpBMWJM7s5WSRPqwcFm8": in progress\n' });
   });
 
   test("unreadable entries are named by position, without a word of theirs, and the good ones are written: exit code 3", async () => {
@@ -117,14 +134,6 @@ describe("what cannot be converted", () => {
     const result = await converted(`${JSON.stringify(wireRun("wfr_1", T0))}\n{"workflowRunId":\n`);
     expect({ code: result.code, stderr: result.stderr }).toEqual({ code: 3, stderr: "unreadable entry 1: line 2: expected JSON\n" });
     expect(result.runs).toHaveLength(1);
-  });
-
-  test("a run of which only the message log is there is named: exit code 3", async () => {
-    const result = await wfotel(["convert", join(FIXTURES, "message-logs-documented.json")]);
-    expect(result.code).toBe(3);
-    expect(result.stderr).toBe(
-      'skipped "wfr_6MXE3GfddpBMWJM7s5WSRPqwcFm8": only its message log is there, which this version does not convert\n',
-    );
   });
 
   test.each([
