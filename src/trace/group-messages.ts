@@ -50,24 +50,22 @@ function finished(message: Message): Entry {
   return { step: createdAt === undefined ? own : { ...own, createdAt }, made: madeAt(message), result: message };
 }
 
-/** Calls, waits and invocations without a result. */
+/** Calls, waits and invocations without a result. They say their number at least where results do. */
 function begunOnly(log: MessageLog, results: readonly Entry[]): Entry[] {
+  const numbered = results.every(({ step }) => step.id !== undefined);
+  const keyOf = (step: Step) => (numbered && step.id !== undefined ? String(step.id) : nameKey(step));
   const requests = log.messages
     .filter(({ role }) => role === "toCallback")
     .map((message) => ({ step: message.step, time: madeAt(message) }));
-  const lost = new Set(log.messages.flatMap(({ role, failed, step }) => (role === "fromCallback" && failed ? keysOf(step) : [])));
-  const done = new Set(results.flatMap(({ step }) => [...keysOf(step), nameKey(step)]));
+  const untold = log.messages.flatMap(({ role, failed, step }) => (role === "fromCallback" && failed && step ? [keyOf(step)] : []));
+  const done = new Set(results.flatMap(({ step }) => [keyOf(step), nameKey(step)]));
   const entries: Entry[] = [];
   for (const { step, time } of [...requests, ...log.markers]) {
-    if (step === undefined || keysOf(step).some((key) => done.has(key))) continue;
-    for (const key of keysOf(step)) done.add(key);
-    const state = keysOf(step).some((key) => lost.has(key)) ? "STEP_FAILED" : stateWithoutResult(log);
-    const { messageId: _, ...own } = step;
-    entries.push({
-      step: { ...own, state, ...(state === "STEP_SUCCESS" ? { createdAt: undefined } : { createdAt: time }) },
-      made: time,
-      result: undefined,
-    });
+    if (step === undefined || done.has(keyOf(step))) continue;
+    done.add(keyOf(step));
+    const state = untold.includes(keyOf(step)) ? "STEP_FAILED" : stateWithoutResult(log);
+    const createdAt = state === "STEP_SUCCESS" ? undefined : time;
+    entries.push({ step: { ...step, messageId: undefined, state, createdAt }, made: time, result: undefined });
   }
   return entries;
 }
@@ -126,11 +124,6 @@ function range(from: number, size: number): number[] {
 
 function number({ step }: Entry): number {
   return step.id ?? Number.MAX_SAFE_INTEGER;
-}
-
-function keysOf(step: Step | undefined): string[] {
-  if (step === undefined) return [];
-  return [step.id === undefined ? nameKey(step) : String(step.id)];
 }
 
 function nameKey({ type, name }: Step): string {
