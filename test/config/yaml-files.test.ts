@@ -6,11 +6,12 @@ import { z } from "zod";
 import { editorSchema } from "../../src/config/json-schema.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { SHAPE, type Shape } from "../../src/config/shape.ts";
+import { PRESETS } from "./presets.ts";
 
 const folder = join(import.meta.dirname, "../../config");
 const files = readdirSync(folder).filter((file) => file.endsWith(".yaml"));
 /** Every variable that one of the files asks for without a default. */
-const env = { QSTASH_TOKEN: "t" };
+const env = Object.assign({ QSTASH_TOKEN: "t" }, ...Object.values(PRESETS).map((preset) => preset.env));
 const yaml = (file: string): unknown => parse(readFileSync(join(folder, file), "utf8")) ?? {};
 
 function load(file: string) {
