@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { Step, WorkflowRun } from "../../src/model/run.ts";
-import { decodeRunsBody } from "../../src/sources/upstash/decode.ts";
+import { decodeEventsBody, decodeRunsBody } from "../../src/sources/upstash/decode.ts";
+import { ATTRIBUTES } from "../../src/trace/attributes.ts";
 import { mapRun } from "../../src/trace/map-run.ts";
 import { linkedPlacement, nestedPlacement, ownPlacement } from "../../src/trace/placement.ts";
+import { runsFromEvents } from "../../src/trace/run-from-events.ts";
 import { readable } from "../support/readable-trace.ts";
 import { aRun, at, group, initial, settingsWith, step, T0 } from "../support/run-builder.ts";
 import { SITUATIONS } from "../support/situations.ts";
@@ -31,6 +33,34 @@ test.each(fixture("engine-runs.json"))("engine run $url", async (run) => {
   await expect(readable(mapRun(run, ownPlacement(run, settings), settings))).toMatchFileSnapshot(
     golden(`engine ${new URL(run.url).pathname.slice(4)}`),
   );
+});
+
+/** The same six runs by their message log alone. */
+const engineEvents = decodeEventsBody(JSON.parse(readFileSync(new URL("../fixtures/engine-events.json", import.meta.url), "utf8"))).events;
+
+test.each(runsFromEvents(engineEvents))("engine run $url, by its message log", async (run) => {
+  const events = engineEvents.filter(({ id }) => id === run.id);
+  const mapped = mapRun(run, ownPlacement(run, settings), settings, { events });
+  await expect(readable(mapped)).toMatchFileSnapshot(golden(`engine log ${new URL(run.url).pathname.slice(4)}`));
+});
+
+test.each(runsFromEvents(engineEvents))("engine run $url: the grouped log adds nothing but what only it holds", (alone) => {
+  const beside = fixture("engine-runs.json").find(({ id }) => id === alone.id)!;
+  const events = engineEvents.filter(({ id }) => id === alone.id);
+  const map = (run: WorkflowRun) =>
+    mapRun(run, ownPlacement(run, settings), settings, { events })
+      .spans.filter((span) => span.role !== "failure")
+      .map(({ attributes: { [ATTRIBUTES.RUN_LABELS.name]: _, [ATTRIBUTES.RUN_DLQ_ID.name]: __, ...attributes }, ...span }) => ({
+        ...span,
+        attributes,
+      }));
+  if (!alone.url.endsWith("/always")) return void expect(map(alone)).toEqual(map(beside));
+  // The engine's ERROR has no headers, which would name the step, and it shows the retries of the trigger.
+  const withoutName = map(beside).map((span) => {
+    const { [ATTRIBUTES.STEP_NAME.name]: _, [ATTRIBUTES.STEP_RETRIES.name]: __, ...attributes } = span.attributes;
+    return span.role === "delivery" ? { ...span, name: "delivery", attributes } : span;
+  });
+  expect(map(alone)).toEqual(withoutName);
 });
 
 test.each(Object.entries(SITUATIONS))("%s", async (name, run) => {

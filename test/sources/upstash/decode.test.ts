@@ -54,6 +54,8 @@ test("the published message log becomes events", () => {
       time: 1738788333107,
       state: "CREATED",
       url: "http://my-workflow-server.com/workflowEndpoint",
+      messageId: expect.stringMatching(/^msg_2KxeAKGVEjw/),
+      step: expect.objectContaining({ name: "init", type: "Initial", callType: "step", concurrent: 1, createdAt: 1738788333106 }),
       nextDeliveryTime: 1738788333106,
     },
     expect.objectContaining({ state: "RUN_STARTED", time: 1738788333107 }),
@@ -403,6 +405,52 @@ test("an event without run, time or state is reported by position, and the other
     { position: 4, reason: "state: expected a state", key: { id: "a", createdAt: 4 } },
   ]);
   expect(decodeEvent({ ...event, workflowCreatedAt: undefined, workflowRunCreatedAt: 3 })).toMatchObject({ event: { createdAt: 3 } });
+});
+
+test("an event keeps what a timeline and a run are made of", () => {
+  const event = {
+    time: 5,
+    state: "ERROR",
+    workflowRunId: "a",
+    workflowCreatedAt: 4,
+    messageId: "msg_own",
+    stepInfo: { messageId: "msg_step", stepId: "2", stepName: "charge", stepType: "Run", createdAt: 3 },
+    nextDeliveryTime: "9",
+    headers: { "upstash-error-step-name": "thrower", Date: ["x"] },
+    error: "500",
+    responseStatus: 500,
+    responseBody: "canary",
+    invokerWorkflowRunId: "p",
+    invokerWorkflowCreatedAt: 2,
+    invokerWorkflowUrl: "https://app.example.com/p",
+    workflowRunResponse: { ok: true },
+  };
+  const decoded = decodeEvent(event);
+  expect(decoded).toMatchObject({
+    event: {
+      messageId: "msg_own",
+      step: { messageId: "msg_step", id: 2, name: "charge", type: "Run", createdAt: 3 },
+      nextDeliveryTime: 9,
+      error: "500",
+      responseStatus: 500,
+      failedStepName: "thrower",
+      invoker: { id: "p", createdAt: 2, url: "https://app.example.com/p" },
+      runResponse: '{"ok":true}',
+    },
+  });
+  expect(JSON.stringify(decoded)).not.toContain("canary");
+  const read = (over: object) => {
+    const outcome = decodeEvent({ ...event, messageId: undefined, headers: undefined, ...over });
+    return outcome.ok ? outcome.event : outcome;
+  };
+  expect(read({})).toMatchObject({ messageId: "msg_step", failedStepName: undefined });
+  expect(read({ responseHeaders: { "Upstash-Error-Step-Name": ["other"] } })).toMatchObject({ failedStepName: "other" });
+  expect(read({ stepInfo: "junk", invokerWorkflowRunId: "" })).toMatchObject({ messageId: undefined, step: undefined, invoker: undefined });
+  expect(read({ stepInfo: null, responseStatus: 0, error: "" })).toMatchObject({
+    step: undefined,
+    responseStatus: undefined,
+    error: undefined,
+  });
 });
 
 test("a body says what it is; an empty page may leave everything out", () => {
