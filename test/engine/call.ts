@@ -83,7 +83,7 @@ async function performCall(core: Core, message: Message, pending: Pending, reque
     info: { ...pending.info, callType: "fromCallback" },
   });
   pending.response = back;
-  Object.assign(pending.info, response);
+  Object.assign(pending.info, response); // only the result shows it, not the messages before
   const outcome = await deliver(core, back, {
     request: () => {
       const own = { ...callback.headers, "upstash-message-id": back.id, "upstash-retried": String(back.retried) };

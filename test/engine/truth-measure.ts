@@ -47,7 +47,7 @@ export interface Evidence {
 
 const settings: MappingSettings = { resource: {}, workflows: [], traces: tracesSchema.parse({}) };
 
-/** Compares every span of every run with the truth, for one input. `resolution` in ms: the engine's own. */
+/** Compares every span of every run with the truth, for one input. `resolution` in ms: the engine's own in this run. */
 export function measure(evidence: Evidence, input: Input, resolution: number): Measured {
   const { program, done } = evidence;
   const measured: Measured = { judgements: [], charges: [] };
@@ -97,17 +97,18 @@ function judged(span: Span, all: readonly Span[], runId: string): JudgedSpan | u
 }
 
 /**
- * What lies between user code and the logs when nobody waits: from ACTIVE to a function's first line, and from its
- * last line to the message that it makes. In ms, one for each function that ran once.
+ * What lies between user code and the logs when nobody waits: from ACTIVE of the message that is delivered (a parallel
+ * step's plan, else the one before it) to a function's first line, and from its last line to the message that it
+ * makes. In ms, two for each function that ran well.
  */
 export function resolutionOf({ done, events }: Evidence): number[] {
   return done.truth.flatMap((record) => {
     if (record.kind !== "function" || record.failed || record.step === FAILURE_FUNCTION) return [];
     const own = events.filter((event) => event.workflowRunId === record.runId);
-    const made = own.find(
-      (event) => event.state === "CREATED" && event.stepInfo?.stepName === record.step && event.stepInfo.stepId !== undefined,
-    );
-    const begun = own.findLast((event) => event.state === "ACTIVE" && event.time <= record.start);
+    const ofStep = own.filter(({ stepInfo }) => stepInfo?.stepName === record.step);
+    const made = ofStep.find(({ state, stepInfo }) => state === "CREATED" && stepInfo?.stepId !== undefined);
+    const hasBegun = (event: WireEvent) => event.state === "ACTIVE" && event.time <= record.start;
+    const begun = ofStep.findLast((event) => hasBegun(event) && event.stepInfo?.stepId === undefined) ?? own.findLast(hasBegun);
     return made === undefined || begun === undefined ? [] : [made.time - record.end, record.start - begun.time];
   });
 }
