@@ -4,8 +4,8 @@ import { copySource } from "./broken.ts";
 import type { Program } from "./daemon.ts";
 import { line, summarize } from "./report.ts";
 import { type Result, runScenario, type Scenario } from "./scenario.ts";
-import { STORM_KILLS } from "./scenarios/kills.ts";
-import { SCENARIOS, STORMS } from "./scenarios.ts";
+import { STORM_KILLS, STORMS } from "./scenarios/kills.ts";
+import { SCENARIOS } from "./scenarios.ts";
 
 /**
  * The chaos harness: the real daemon against the fake log API and a strict OTLP receiver, under every fault of the
@@ -22,6 +22,7 @@ Usage: npm run chaos -- [options]
   --bundle         dist/wfotel.mjs instead of the source
   --parallel N     scenarios at a time (default 2)
   --json FILE      write the figures there
+  --logs FOLDER    keep the logs and the state of scenarios that failed
   --list           name the scenarios
 `;
 
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     bundle: { type: "boolean", default: false },
     parallel: { type: "string", default: "2" },
     json: { type: "string" },
+    logs: { type: "string" },
     list: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -102,7 +104,7 @@ async function runAll(seed: number, scenarios: readonly Scenario[], storms: read
 /** What the harness itself trips over is a failure, too. */
 async function runGuarded({ scenario, seed }: Entry, mayKill: () => boolean): Promise<Result> {
   try {
-    return await runScenario(scenario, seed, program, mayKill);
+    return await runScenario(scenario, seed, program, mayKill, values.logs);
   } catch (error) {
     const nothing = { runs: 0, spans: 0, duplicates: 0, delivered: 0, quarantined: 0, excluded: 0, lost: [], wrong: [] };
     const failures = [`the harness: ${error instanceof Error ? error.stack : String(error)}`];

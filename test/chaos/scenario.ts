@@ -1,3 +1,5 @@
+import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { filesUnder, searchCanaries } from "./canaries.ts";
 import type { Daemon, Program } from "./daemon.ts";
@@ -28,8 +30,8 @@ export interface Scenario {
 /** A program broken on purpose: the scenario passes if the harness reports what is wrong with it. */
 export interface Broken {
   readonly program: Program;
-  /** What the report must contain. */
-  readonly reports: "lost" | "wrong";
+  /** What the report must say. */
+  readonly reports: RegExp;
   clear(): void;
 }
 
@@ -43,7 +45,7 @@ export interface Stage {
   /** Waits until everything that has happened has arrived; a failure where it does not. */
   settle(timeoutMs?: number): Promise<void>;
   expect(condition: boolean, otherwise: string): void;
-  /** Waits for a condition; a failure where it does not come true. */
+  /** Waits for a condition. Where it does not come true, the scenario has failed and ends. */
   until(condition: () => boolean, otherwise: string, timeoutMs?: number): Promise<void>;
 }
 
@@ -61,7 +63,19 @@ export interface Result {
 
 const SETTLE_MS = 45_000;
 
-export async function runScenario(scenario: Scenario, seed: number, program: Program, mayKill: () => boolean): Promise<Result> {
+/** What a scenario needs has not come: the rest of it makes no sense. */
+class GivenUp extends Error {}
+
+const goneByItself = (world: World): boolean => world.failures.some((failure) => failure.includes("ended by itself"));
+
+/** @param logs a folder for what the daemons of a failed scenario wrote, and for their state */
+export async function runScenario(
+  scenario: Scenario,
+  seed: number,
+  program: Program,
+  mayKill: () => boolean,
+  logs: string | undefined,
+): Promise<Result> {
   const startedAt = performance.now();
   const broken = scenario.broken?.(program);
   const world = await openWorld(broken?.program ?? program, seed, scenario.options ?? {});
@@ -77,15 +91,19 @@ export async function runScenario(scenario: Scenario, seed: number, program: Pro
       settle: (timeoutMs = settleMs) => settle(world, options, timeoutMs),
       until: async (condition, otherwise, timeoutMs = 15_000) => {
         const end = performance.now() + timeoutMs;
-        while (!condition() && performance.now() < end) await sleep(10);
-        if (!condition()) world.failures.push(otherwise);
+        while (!condition() && performance.now() < end && !goneByItself(world)) await sleep(10);
+        if (!condition()) throw new GivenUp(otherwise);
       },
       expect: (condition, otherwise) => void (condition || world.failures.push(otherwise)),
     };
-    await scenario.play(world, stage);
+    await scenario.play(world, stage).catch((error: unknown) => {
+      if (!(error instanceof GivenUp)) throw error;
+      world.failures.push(error.message);
+    });
     const { verdict, failures } = await finish(world, options, settleMs);
     failures.push(...(scenario.check?.(verdict, world) ?? []).filter((failure) => failure !== false));
     if (scenario.noDuplicates && verdict.duplicates > 0) failures.push(`${verdict.duplicates} spans came twice without a reason`);
+    if (logs !== undefined && failures.length > 0) keep(world, join(logs, `${scenario.name}-${seed}`));
     return {
       name: scenario.name,
       seed,
@@ -95,7 +113,7 @@ export async function runScenario(scenario: Scenario, seed: number, program: Pro
       kills,
       crashes: world.crashes,
       faults: Object.fromEntries(world.faults),
-      failures: broken === undefined ? failures : caught(broken, verdict, failures),
+      failures: broken === undefined ? failures : caught(broken, failures),
     };
   } finally {
     await world.close();
@@ -103,17 +121,23 @@ export async function runScenario(scenario: Scenario, seed: number, program: Pro
   }
 }
 
+function keep(world: World, folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  world.daemons.forEach((daemon, index) => void writeFileSync(join(folder, `daemon-${index + 1}.log`), daemon.output()));
+  if (existsSync(world.stateFolder)) cpSync(world.stateFolder, join(folder, "state"), { recursive: true });
+}
+
 /** A broken program must have been found out, for what is broken in it. */
-function caught({ reports }: Broken, verdict: Verdict, failures: readonly string[]): string[] {
-  const found = reports === "lost" ? verdict.lost.length > 0 : failures.some((failure) => !verdict.lost.includes(failure));
-  return found ? [] : [`the harness did not notice that the daemon is broken (${failures.length} other failures)`];
+function caught({ reports }: Broken, failures: readonly string[]): string[] {
+  const crashed = failures.filter((failure) => failure.includes("ended by itself"));
+  if (crashed.length > 0) return crashed;
+  return failures.some((failure) => reports.test(failure)) ? [] : ["the harness did not notice that the daemon is broken", ...failures];
 }
 
 async function settle(world: World, options: JudgeOptions, timeoutMs: number): Promise<void> {
   await untilEverythingHappened(world, timeoutMs);
   const end = performance.now() + timeoutMs;
-  const gone = () => world.daemons.at(-1)?.exited() === true;
-  while (performance.now() < end && !(await isSettled(world, options)) && !gone()) await sleep(100);
+  while (performance.now() < end && !(await isSettled(world, options)) && !goneByItself(world)) await sleep(100);
 }
 
 /** Everything arrives, the commands look, the daemon ends in order, and then it is judged. */

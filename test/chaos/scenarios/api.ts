@@ -10,9 +10,9 @@ import type { World } from "../world.ts";
 
 type Spoil = (world: World, request: RecordedRequest) => Fault | undefined;
 
-/** Runs of the past and runs that come in while answers are spoilt; then the API is well again. */
-function spoilt(name: string, spoil: Spoil, ms = 2_500) {
-  return async (world: World): Promise<void> => {
+/** Runs of the past and runs that come in until so many answers were spoilt; then the API is well again. */
+function spoilt(name: string, spoil: Spoil, times = 12) {
+  return async (world: World, stage: Stage): Promise<void> => {
     world.history(45);
     world.sleepers(5, 1_000, 4_000);
     world.apiFault = (request) => {
@@ -21,12 +21,16 @@ function spoilt(name: string, spoil: Spoil, ms = 2_500) {
       return fault;
     };
     world.start();
-    await flowing(world, ms);
+    const tide = setInterval(() => world.flow(between(world.random, 0, 3)), 100);
+    await stage.until(() => (world.faults.get(name) ?? 0) >= times, `less than ${times} × ${name}`, 30_000);
+    clearInterval(tide);
     world.apiFault = () => undefined;
   };
 }
 
+/** Until the daemon has been heard of, and then so long. */
 async function flowing(world: World, ms: number): Promise<void> {
+  while (world.api.requests.length < 5) await sleep(10);
   for (const end = Date.now() + ms; Date.now() < end; await sleep(100)) world.flow(between(world.random, 0, 3));
 }
 
@@ -46,7 +50,7 @@ const failing = sometimes(0.4, (random) => {
   return faults[between(random, 0, faults.length - 1)];
 });
 
-const tooMany = sometimes(0.4, (random) => {
+const tooMany = sometimes(0.4, (random): Fault => {
   const after = [undefined, "0", "1", new Date(Date.now() + 1_000).toUTCString()][between(random, 0, 3)];
   return { status: 429, body: '{"error":"slow down"}', headers: after === undefined ? {} : { "Retry-After": after } };
 });
@@ -214,11 +218,11 @@ export const API: readonly Scenario[] = [
     fault: "a rate limit that others use, too",
     options: { api: { rateLimit: { perSecond: 20, foreignPerSecond: 8, retryAfter: "1" } } },
     noDuplicates: true,
-    play: spoilt("rate limit", () => undefined),
+    play: spoilt("request under a tight rate limit", () => ({}), 40),
   },
   { name: "api-html", fault: "200-HTML from the API", noDuplicates: true, play: spoilt("API 200 with HTML", html) },
   { name: "api-slow", fault: "slow and dripping API", noDuplicates: true, play: spoilt("slow API answer", slow) },
-  { name: "api-hung", fault: "hung API", settleMs: 60_000, noDuplicates: true, play: spoilt("hung API answer", hung) },
+  { name: "api-hung", fault: "hung API", settleMs: 60_000, noDuplicates: true, play: spoilt("hung API answer", hung, 1) },
   { name: "pages-disordered", fault: "duplicate and reordered pages", noDuplicates: true, play: spoilt("disordered page", disorder) },
   { name: "pages-empty", fault: "empty pages", options: { source: { completion_feed: "off" } }, noDuplicates: true, play: emptyPages },
   { name: "cursor-expired", fault: "expired cursor", noDuplicates: true, play: spoilt("expired cursor", expired) },

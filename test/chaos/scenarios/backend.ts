@@ -7,9 +7,9 @@ import type { World } from "../world.ts";
 
 /** What a destination can do to its sender. */
 
-/** Runs of the past, a daemon, and runs that come in while `respond` spoils answers; then the backend is well again. */
-function spoilt(respond: (world: World, request: ReceivedRequest, n: number) => Reply | undefined, name: string, ms = 2_500) {
-  return async (world: World): Promise<void> => {
+/** Runs of the past, a daemon, and runs that come in until so many answers were spoilt; then the backend is well again. */
+function spoilt(respond: (world: World, request: ReceivedRequest, n: number) => Reply | undefined, name: string, times: number) {
+  return async (world: World, stage: Stage): Promise<void> => {
     world.history(25);
     for (const backend of world.backends) {
       backend.respond = (request, n) => {
@@ -19,13 +19,11 @@ function spoilt(respond: (world: World, request: ReceivedRequest, n: number) => 
       };
     }
     world.start();
-    await flowing(world, ms);
+    const tide = setInterval(() => world.flow(between(world.random, 0, 2)), 100);
+    await stage.until(() => (world.faults.get(name) ?? 0) >= times, `less than ${times} × ${name}`, 30_000);
+    clearInterval(tide);
     for (const backend of world.backends) backend.respond = () => undefined;
   };
-}
-
-async function flowing(world: World, ms: number): Promise<void> {
-  for (const end = Date.now() + ms; Date.now() < end; await sleep(100)) world.flow(between(world.random, 0, 2));
 }
 
 const OUTAGE: readonly Reply[] = [
@@ -36,7 +34,7 @@ const OUTAGE: readonly Reply[] = [
 ];
 
 /** A day in steps of hours on the API's clock; the daemon is killed or stopped in between, as daemons are. */
-async function aDayDown(world: World): Promise<void> {
+async function aDayDown(world: World, stage: Stage): Promise<void> {
   world.history(10);
   world.sleepers(5, 3_600_000, 23 * 3_600_000);
   for (const backend of world.backends) {
@@ -45,15 +43,19 @@ async function aDayDown(world: World): Promise<void> {
       return OUTAGE[n % OUTAGE.length];
     };
   }
-  world.start();
+  const polled = async (start: boolean) => {
+    const before = world.api.requests.length + 12;
+    if (start) world.start();
+    await stage.until(() => world.api.requests.length >= before, "the daemon does not read");
+  };
+  await polled(true);
   for (let hour = 0; hour < 24; hour += 1) {
     world.flow(3);
-    await sleep(300);
+    await sleep(150);
     world.clock.jump(3_600_000);
     if (hour % 8 === 3) await world.kill();
     else if (hour % 8 === 7) await world.stop();
-    else continue;
-    world.start();
+    await polled(hour % 4 === 3);
   }
   for (const backend of world.backends) backend.respond = () => undefined;
   await world.stop(); // whoever mends a backend restarts what waits for it; that it comes back by itself is shown elsewhere
@@ -137,15 +139,15 @@ const auth = (_: World, __: ReceivedRequest, n: number): Reply | undefined =>
 
 export const BACKEND: readonly Scenario[] = [
   { name: "backend-down-24h", fault: "destination down for a simulated 24 h", settleMs: 60_000, play: aDayDown },
-  { name: "backend-429", fault: "429 storms (Retry-After 0, 1, a date)", noDuplicates: true, play: spoilt(tooMany, "429") },
+  { name: "backend-429", fault: "429 storms (Retry-After 0, 1, a date)", noDuplicates: true, play: spoilt(tooMany, "429", 6) },
   {
     name: "backend-slow",
     fault: "slow, dripping and hung servers",
     options: { destination: { timeout: "700ms" } },
-    play: spoilt(slow, "slow, dripping or hung answer"),
+    play: spoilt(slow, "slow, dripping or hung answer", 20),
   },
-  { name: "backend-html", fault: "200-HTML", noDuplicates: true, play: spoilt(html, "200 with HTML") },
-  { name: "backend-auth", fault: "401, 403, 404 for a while", noDuplicates: true, play: spoilt(auth, "401/403/404") },
+  { name: "backend-html", fault: "200-HTML", noDuplicates: true, play: spoilt(html, "200 with HTML", 2) },
+  { name: "backend-auth", fault: "401, 403, 404 for a while", noDuplicates: true, play: spoilt(auth, "401/403/404", 2) },
   {
     name: "backend-partial",
     fault: "partial success",
@@ -156,7 +158,7 @@ export const BACKEND: readonly Scenario[] = [
     name: "backend-refuses-everything",
     fault: "a destination that refuses everything with 400",
     noDuplicates: true,
-    play: spoilt((_, request) => refuse(request), "400 for everything", 4_000),
+    play: spoilt((_, request) => refuse(request), "400 for everything", 12),
     check: ({ quarantined }) => [quarantined > 0 && `${quarantined} runs were quarantined, though it was the backend's fault`],
   },
   {

@@ -64,7 +64,7 @@ export const BROKEN: readonly Scenario[] = [
           find: "  while (batch.sent < requests.length) {",
           replace: "  await settle(state, items, batch.pieces);\n  while (batch.sent < requests.length) {",
         },
-        "lost",
+        /spans missing/,
       ),
   },
   {
@@ -79,7 +79,7 @@ export const BROKEN: readonly Scenario[] = [
           find: 'return { key: run, phase: "open", watch, ...(placement',
           replace: 'void watch;\n  return { key: run, phase: "open", ...(placement',
         },
-        "lost",
+        /spans missing/,
       ),
   },
   {
@@ -89,7 +89,7 @@ export const BROKEN: readonly Scenario[] = [
     broken: () =>
       sabotaged(
         { file: "otlp/scope.ts", find: 'const MAPPING_VERSION = "1";', replace: "const MAPPING_VERSION = String(process.pid);" },
-        "wrong",
+        /the secret token/,
       ),
   },
   {
@@ -103,7 +103,7 @@ export const BROKEN: readonly Scenario[] = [
           find: "log.info({ sources: sources.map(",
           replace: "log.info({ token: config.sources[0]?.token.reveal(), sources: sources.map(",
         },
-        "wrong",
+        /the secret token/,
       ),
   },
 ];
