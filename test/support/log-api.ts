@@ -30,6 +30,8 @@ export interface LogApi {
   readonly source: RunSource;
   readonly programs: Program[];
   readonly calls: Call[];
+  /** When each of them was made, on the monotonic clock. */
+  readonly callTimes: number[];
   fault: (call: Call) => Fault | undefined;
   /** The message log: there, not there, or one that does not name these. */
   feed: "none" | "honest" | ((event: RunEvent) => boolean);
@@ -56,6 +58,7 @@ export function logApi(clock: Pick<Clock, "monotonic" | "sleep">, start: number,
     },
     programs: [],
     calls: [],
+    callTimes: [],
     fault: () => undefined,
     feed: "none",
     ascending: false,
@@ -65,6 +68,7 @@ export function logApi(clock: Pick<Clock, "monotonic" | "sleep">, start: number,
 
   async function answer<T extends object>(call: Call, signal: AbortSignal, page: () => T | undefined): Promise<Reply<T>> {
     api.calls.push(call);
+    api.callTimes.push(clock.monotonic());
     const fault = api.fault(call);
     await clock.sleep(latency, never);
     if (signal.aborted) return { kind: "aborted" };

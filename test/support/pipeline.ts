@@ -166,7 +166,7 @@ export async function readRig(options: ReadOptions = {}): Promise<ReadRig> {
 }
 
 export function readContext(
-  parts: ReadOptions & {
+  parts: Omit<ReadOptions, "clock" | "api"> & {
     readonly clock: Clock;
     readonly api: Pick<LogApi, "source">;
     readonly store: Store;
