@@ -34,46 +34,48 @@ export interface Execution {
  */
 export function execution(message: Message, until: Millis | undefined, minQueue: Millis): Execution {
   const attempts = message.attempts.filter(({ start }) => until === undefined || start === undefined || start <= until);
-  const last = attempts.at(-1);
-  const end = until ?? last?.end;
-  const errors = attempts.map(({ error }, index) => (isOver(attempts, index, until) ? error : undefined));
+  const end = until ?? attempts.at(-1)?.end;
+  const failed = attempts.map((attempt, index) =>
+    isOver(attempt, index === attempts.length - 1 ? until : undefined) ? attempt.error : undefined,
+  );
   // Where CREATED is missing, so may be attempts.
   const first = message.created === undefined ? undefined : attempts[0]?.start;
-  const execution = { start: first, end, attempts: attempts.length, errors: errors.filter((error) => error !== undefined), parts: [] };
-  const isWhole = message.complete && !(until !== undefined && last?.error !== undefined && (last.end ?? until) < until);
+  const execution = { start: first, end, attempts: attempts.length, errors: failed.filter((error) => error !== undefined), parts: [] };
+  const isWhole = message.complete && (until === undefined || failed.at(-1) === undefined);
   if (first === undefined || end === undefined || end < first || !isWhole) return execution;
   // What Initial's message waits is the run's start delay.
-  const due = message.role === "initial" ? first : (message.due ?? first);
-  const parts = partsOf(attempts, errors, { due, end, minQueue });
-  return parts.length < 2 ? execution : { ...execution, start: parts[0]?.start ?? first, parts };
+  const due = message.role === "initial" || message.due === undefined ? first : message.due;
+  const start = first - due > minQueue ? due : first;
+  if (start === first && attempts.length === 1) return execution;
+  return { ...execution, start, parts: partsOf(attempts, failed, { start, end, minQueue }) };
 }
 
 /** An attempt that made the result before it failed is none that failed, for the step. */
-function isOver(attempts: readonly Attempt[], index: number, until: Millis | undefined): boolean {
-  return index < attempts.length - 1 || until === undefined || (attempts[index]?.end ?? until) < until;
+function isOver({ end }: Attempt, until: Millis | undefined): boolean {
+  return until === undefined || (end !== undefined && end < until);
 }
 
+/** Between two attempts lies the back-off and, where the second came late, the queue. */
 function partsOf(
   attempts: readonly Attempt[],
-  errors: readonly (DeliveryError | undefined)[],
-  { due, end, minQueue }: { readonly due: Millis; readonly end: Millis; readonly minQueue: Millis },
+  failed: readonly (DeliveryError | undefined)[],
+  { start, end, minQueue }: { readonly start: Millis; readonly end: Millis; readonly minQueue: Millis },
 ): Part[] {
   const parts: Part[] = [];
   const counts: Record<PartKind, number> = { attempt: 0, queued: 0, backoff: 0 };
-  const add = (kind: PartKind, start: Millis, until: Millis, error?: DeliveryError) => {
-    if (until <= start && kind !== "attempt") return;
-    counts[kind] += 1;
-    parts.push({ kind, n: counts[kind], start, end: until, ...(error !== undefined && { error }) });
+  let free = start;
+  const add = (kind: PartKind, until: Millis, error?: DeliveryError) => {
+    if (until > free || kind === "attempt") {
+      counts[kind] += 1;
+      parts.push({ kind, n: counts[kind], start: free, end: until, ...(error !== undefined && { error }) });
+    }
+    free = until;
   };
-  let free: Millis | undefined;
-  for (const [index, attempt] of attempts.entries()) {
-    const start = attempt.start ?? end;
-    const ready = free === undefined ? due : Math.min(Math.max(attempts[index - 1]?.retryAt ?? start, free), start);
-    const queued = start - ready > minQueue ? ready : start;
-    if (free !== undefined) add("backoff", free, queued);
-    add("queued", queued, start);
-    free = index === attempts.length - 1 ? end : (attempt.end ?? start);
-    add("attempt", start, free, errors[index]);
+  for (const [index, { start: active = free, end: over = active }] of attempts.entries()) {
+    const retryAt = index === 0 ? free : (attempts[index - 1]?.retryAt ?? active);
+    if (index > 0) add("backoff", active - retryAt > minQueue ? Math.max(retryAt, free) : active);
+    add("queued", active);
+    add("attempt", index === attempts.length - 1 ? end : over, failed[index]);
   }
   return parts;
 }
