@@ -212,11 +212,33 @@ export function encodePlacement(run: WorkflowRun, resolution: Resolution, settin
   return JSON.stringify({ ...placement, ...(top && { top }) });
 }
 
+/** A text that was damaged on the disk gives the run its own trace: nothing that is stored may end the program. */
 export function decodePlacement(key: RunKey, text: string, settings: MappingSettings): Resolution {
   if (text === NONE) return { kind: "none" };
-  if (text === OWN) return { kind: "placed", placement: ownPlacement({ ...EMPTY_RUN, id: key.id, createdAt: key.createdAt }, settings) };
-  const { top, ...placement } = JSON.parse(text) as Placement & { top?: RunKey };
+  const stored = text === OWN ? undefined : parsePlacement(text);
+  if (stored === undefined)
+    return { kind: "placed", placement: ownPlacement({ ...EMPTY_RUN, id: key.id, createdAt: key.createdAt }, settings) };
+  const { top, ...placement } = stored;
   return { kind: "placed", placement, ...(top && { top }) };
 }
+
+function parsePlacement(text: string): (Placement & { top?: RunKey }) | undefined {
+  try {
+    const stored = JSON.parse(text) as Placement & { top?: RunKey };
+    const { traceId, parentSpanId, traceFlags, traceState, links, top } = stored;
+    const sound =
+      isHex(traceId, 32) &&
+      (parentSpanId === undefined || isHex(parentSpanId, 16)) &&
+      Number.isInteger(traceFlags) &&
+      (traceState === undefined || typeof traceState === "string") &&
+      links.every((link) => isHex(link.traceId, 32) && isHex(link.spanId, 16)) &&
+      (top === undefined || (typeof top.id === "string" && Number.isInteger(top.createdAt)));
+    return sound ? stored : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isHex = (text: unknown, length: number): boolean => typeof text === "string" && text.length === length && /^[0-9a-f]+$/.test(text);
 
 const EMPTY_RUN: WorkflowRun = { id: "", createdAt: 0, url: "", state: "", labels: [], groups: [], oddities: [] };

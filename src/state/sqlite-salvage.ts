@@ -173,7 +173,7 @@ function repairRuns(fresh: Database, lost: ReadonlySet<string>, now: number): vo
   fresh.run("DELETE FROM deliveries WHERE payload NOT IN (SELECT payload FROM payloads)");
   for (const { source, run, part, destination } of withoutBytes) fetchPartAgain(fresh, source, run, part, destination, now);
   if (lost.has("deliveries") || lost.has("outcomes")) {
-    for (const { source, run, destination } of unaccounted(fresh)) fetchPartAgain(fresh, source, run, 0, destination, now);
+    for (const { source, run, part, destination } of unaccounted(fresh)) fetchPartAgain(fresh, source, run, part, destination, now);
   }
   if (lost.has("destinations")) forgetDestinations(fresh, now);
   fresh.run("DELETE FROM payloads WHERE payload NOT IN (SELECT payload FROM deliveries)");
@@ -192,11 +192,16 @@ function forgetDestinations(fresh: Database, now: number): void {
   }
 }
 
-/** Collected, and neither queued nor settled for a destination of today: its row may be among the lost ones. */
+/**
+ * Collected, and neither queued nor settled for a destination of today: its row may be among the lost ones. A failure
+ * function (part 1) has no row where its run was excluded.
+ */
 function unaccounted(fresh: Database): Doubtful[] {
   return fresh.all<Doubtful>(
-    `SELECT source, run, 0 AS part, destination FROM runs CROSS JOIN destinations AS d WHERE parts & 1 AND d.removed_at IS NULL
-       AND NOT EXISTS (SELECT 1 FROM outcomes AS o WHERE o.run = runs.run AND o.part = 0 AND o.destination = d.destination)
-       AND NOT EXISTS (SELECT 1 FROM deliveries AS q WHERE q.run = runs.run AND q.part = 0 AND q.destination = d.destination)`,
+    `SELECT source, run, p.value AS part, destination FROM runs CROSS JOIN destinations AS d CROSS JOIN json_each('[0, 1]') AS p
+     WHERE parts & (1 << p.value) AND d.removed_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM outcomes AS o WHERE o.run = runs.run AND o.destination = d.destination
+         AND (o.part = p.value OR (o.part = 0 AND o.outcome LIKE 'excluded%')))
+       AND NOT EXISTS (SELECT 1 FROM deliveries AS q WHERE q.run = runs.run AND q.part = p.value AND q.destination = d.destination)`,
   );
 }

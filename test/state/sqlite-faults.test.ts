@@ -22,7 +22,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createStore, openStore } from "../../src/state/sqlite.ts";
 import { openForWork } from "../../src/state/sqlite-file.ts";
 import type { Store } from "../../src/state/store.ts";
-import { delivered, done, key, queue, START, textOf } from "../support/store-samples.ts";
+import { delivered, done, key, part, queue, START, textOf } from "../support/store-samples.ts";
 
 let folder: string;
 let path: string;
@@ -403,4 +403,29 @@ test("an identity takes 150 bytes at most: run, outcome and indexes, over 10,000
     );
   }
   expect(((await store.size()).liveBytes - before) / random.length).toBeLessThan(150);
+});
+
+test("a queued failure function whose delivery is lost with the table is fetched again, though its run was delivered", async () => {
+  const store = await open();
+  await store.syncDestinations(["a"], 1);
+  const failed = done("failed", ["a"], { parts: [part("spans of failed", ["a"]), part("failure of failed", ["a"], { part: 1 })] });
+  await store.commit({ source: "eu", state: { epoch: START - 5 }, runs: [failed, done("fine", ["a"])] });
+  const sent = (await queue(store, "a")).filter((row) => row.part === 0);
+  await store.settle(
+    "a",
+    sent.map((row) => delivered(row.id)),
+    START,
+  );
+  await store.close();
+  const db = new DatabaseSync(path);
+  const root = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'deliveries'").get()?.rootpage);
+  const pageSize = Number(db.prepare("PRAGMA page_size").get()?.page_size);
+  db.close();
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.fill(0xff, (root - 1) * pageSize, root * pageSize));
+  const salvaged = await open();
+  expect((await salvaged.outcomes("eu", [key("failed"), key("fine")])).map((run) => run?.destinations)).toEqual([
+    { a: "refetch" },
+    { a: "delivered" },
+  ]);
 });
