@@ -9,4 +9,14 @@ import { SECRETS } from "./scenarios/secrets.ts";
 import { STATE } from "./scenarios/state.ts";
 
 /** Everything but the storms, which are repeated until there were enough kills. */
-export const SCENARIOS: readonly Scenario[] = [...KILLS, ...CONTROLS, ...BROKEN, ...API, ...FEED, ...BACKEND, ...RUNS, ...STATE, ...SECRETS];
+export const SCENARIOS: readonly Scenario[] = [
+  ...KILLS,
+  ...CONTROLS,
+  ...BROKEN,
+  ...API,
+  ...FEED,
+  ...BACKEND,
+  ...RUNS,
+  ...STATE,
+  ...SECRETS,
+];

@@ -89,7 +89,7 @@ export const BROKEN: readonly Scenario[] = [
     broken: () =>
       sabotaged(
         { file: "otlp/scope.ts", find: 'const MAPPING_VERSION = "1";', replace: "const MAPPING_VERSION = String(process.pid);" },
-        /the secret token/,
+        /came in 2 forms/,
       ),
   },
   {
@@ -100,8 +100,8 @@ export const BROKEN: readonly Scenario[] = [
       sabotaged(
         {
           file: "commands/bridge.ts",
-          find: "log.info({ sources: sources.map(",
-          replace: "log.info({ token: config.sources[0]?.token.reveal(), sources: sources.map(",
+          find: "log.info({ sources: config.sources.map(",
+          replace: "log.info({ token: config.sources[0]?.token.reveal(), sources: config.sources.map(",
         },
         /the secret token/,
       ),

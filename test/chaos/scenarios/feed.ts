@@ -28,7 +28,9 @@ function under(log: MessageLogOptions, minutes = 4) {
 }
 
 /** One end in three is never named. */
-const holes: MessageLogOptions = { skip: ({ state, workflowRunId }) => /^RUN_(S|F|C)/.test(state) && workflowRunId.charCodeAt(8) % 3 === 0 && state !== "RUN_STARTED" };
+const holes: MessageLogOptions = {
+  skip: ({ state, workflowRunId }) => /^RUN_(S|F|C)/.test(state) && workflowRunId.charCodeAt(8) % 3 === 0 && state !== "RUN_STARTED",
+};
 
 /** It works, is taken away, and comes back. */
 async function comesAndGoes(world: World, stage: Stage): Promise<void> {

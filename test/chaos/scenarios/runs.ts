@@ -5,7 +5,15 @@ import type { World } from "../world.ts";
 
 /** Runs that are not over when they end, and families. */
 
-const charge: CallWork = { kind: "call", name: "notify", ms: 5, method: "POST", url: "https://hooks.example.com/x", status: 200, response: {} };
+const charge: CallWork = {
+  kind: "call",
+  name: "notify",
+  ms: 5,
+  method: "POST",
+  url: "https://hooks.example.com/x",
+  status: 200,
+  response: {},
+};
 const child = (name: string): Program => ({ url: `https://child.example.com/api/${name}`, steps: [run("work", 20), charge] });
 const parent = (path: string, name: string, after: number): Program => ({
   url: `https://parent.example.com/api/${path}`,
@@ -81,7 +89,13 @@ const small = { destination: { max_request_bytes: "64KiB" } };
 export const RUNS: readonly Scenario[] = [
   { name: "late-failure-function", fault: "failure functions that settle later", play: lateFailureFunctions },
   { name: "children-first", fault: "a child whose ancestor is hours from its end", play: childrenFirst },
-  { name: "ancestor-dropped", fault: "a child whose ancestor is dropped", noDuplicates: true, play: droppedAncestors, check: ({ excluded }) => [excluded !== 6 && `${excluded} excluded, not 6`] },
+  {
+    name: "ancestor-dropped",
+    fault: "a child whose ancestor is dropped",
+    noDuplicates: true,
+    play: droppedAncestors,
+    check: ({ excluded }) => [excluded !== 6 && `${excluded} excluded, not 6`],
+  },
   { name: "ancestor-gone", fault: "a child whose ancestor is gone", settleMs: 60_000, noDuplicates: true, play: goneAncestors },
   { name: "giant-run", fault: "a run larger than a request", options: small, noDuplicates: true, play: giants },
 ];

@@ -13,7 +13,8 @@ async function rotated(world: World, stage: Stage): Promise<void> {
   world.api.options.token = canaries.rotatedToken;
   for (const backend of world.backends) {
     const wanted = `Bearer ${canaries.rotatedHeader}`;
-    backend.respond = ({ headers }) => (headers.authorization === wanted ? { status: 200 } : { status: 401, body: `unknown token ${headers.authorization}` });
+    backend.respond = ({ headers }) =>
+      headers.authorization === wanted ? { status: 200 } : { status: 401, body: `unknown token ${headers.authorization}` };
   }
   world.flow(8);
   await stage.until(() => world.api.requests.some(({ status }) => status === 401), "the API did not refuse the old token");

@@ -16,7 +16,8 @@ function damaged(name: string, damage: Damage, times: number) {
   return async (world: World, stage: Stage): Promise<void> => {
     world.history(20);
     world.sleepers(3, 4_000, 8_000);
-    for (const backend of world.backends) backend.respond = (_, n) => (n % 2 === 0 ? { status: 503, headers: { "retry-after": "0" } } : undefined);
+    for (const backend of world.backends)
+      backend.respond = (_, n) => (n % 2 === 0 ? { status: 503, headers: { "retry-after": "0" } } : undefined);
     for (let i = 0; i < times; i += 1) {
       const before = world.api.requests.length;
       world.flow(4);
@@ -34,7 +35,10 @@ function damaged(name: string, damage: Damage, times: number) {
   };
 }
 
-const files = (world: World): string[] => readdirSync(world.stateFolder).filter((file) => /\.db(-wal)?$/.test(file)).map((file) => join(world.stateFolder, file));
+const files = (world: World): string[] =>
+  readdirSync(world.stateFolder)
+    .filter((file) => /\.db(-wal)?$/.test(file))
+    .map((file) => join(world.stateFolder, file));
 const anyFile = (world: World): string => files(world)[between(world.random, 0, files(world).length - 1)] ?? world.statePath;
 
 function flip(world: World): void {
@@ -143,7 +147,10 @@ async function readOnly(world: World, stage: Stage): Promise<void> {
   const daemon = world.start({ mayExit: true, ...(privileged && { uid: NOBODY }) });
   await Promise.race([daemon.ended, sleep(10_000)]);
   world.fault("read-only state");
-  stage.expect(/^exit [12]$/.test(daemon.end()), `on a read-only state it ended with ${daemon.end() || "nothing"}: ${daemon.output().slice(-300)}`);
+  stage.expect(
+    /^exit [12]$/.test(daemon.end()),
+    `on a read-only state it ended with ${daemon.end() || "nothing"}: ${daemon.output().slice(-300)}`,
+  );
   for (const path of [world.stateFolder, ...files(world)]) chmodSync(path, path === world.stateFolder ? 0o700 : 0o600);
   world.start();
 }
@@ -218,7 +225,12 @@ export const STATE: readonly Scenario[] = [
   { name: "state-flipped", fault: "flipped state files", settleMs: 60_000, play: damaged("flipped bits", flip, DAMAGED) },
   { name: "state-truncated", fault: "truncated state files", settleMs: 60_000, play: damaged("truncated file", cutShort, DAMAGED) },
   { name: "state-removed", fault: "deleted state files", settleMs: 60_000, play: damaged("deleted files", remove, DAMAGED) },
-  { name: "state-overwritten", fault: "a state file full of nonsense", settleMs: 60_000, play: damaged("nonsense in the file", overwrite, 3) },
+  {
+    name: "state-overwritten",
+    fault: "a state file full of nonsense",
+    settleMs: 60_000,
+    play: damaged("nonsense in the file", overwrite, 3),
+  },
   ...(mayMount() ? [{ name: "disk-full", fault: "disk full", settleMs: 60_000, play: diskFull }] : []),
   { name: "state-too-small", fault: "back-pressure at state.max_size", settleMs: 60_000, play: tooSmall },
   { name: "state-read-only", fault: "read-only state", play: readOnly },
