@@ -1,0 +1,141 @@
+import { createSourceLoop } from "../../src/pipeline/loop.ts";
+import type { Purpose } from "../../src/sources/source.ts";
+import { readContext } from "../support/pipeline.ts";
+import { type VirtualClock, virtualClock } from "../support/virtual-clock.ts";
+import { type SimulatedSource, simulatedSource } from "./source.ts";
+import { type StreamStore, streamStore } from "./store.ts";
+import { type Stream, stream } from "./stream.ts";
+
+/** One rate of runs, read by the bridge's own code on virtual time. */
+
+export interface Options {
+  /** Runs created per second. */
+  readonly rate: number;
+  /** The message log answers. */
+  readonly feed: boolean;
+  /** For so long runs are created and figures taken. */
+  readonly seconds: number;
+  /** For so long reading goes on when nothing new is created. */
+  readonly restSeconds?: number;
+  readonly requestsPerSecond?: number;
+  readonly seed?: number;
+}
+
+export interface Figures {
+  readonly rate: number;
+  readonly feed: boolean;
+  readonly seconds: number;
+  readonly requestsPerSecond: number;
+  /** Of those that ended. */
+  readonly requestsPerRun: number;
+  /** Per second. */
+  readonly byPurpose: Partial<Record<Purpose, number>>;
+  /** At the end, ms: how far behind is what was listed whole (with the feed: the feed). */
+  readonly lag: number;
+  /** From a run's end to its spans in the state, ms; of the second half of the time. */
+  readonly freshness: { readonly p50: number; readonly p99: number };
+  /** Runs that had ended and were not collected: after half of the time, and at the end. */
+  readonly backlog: readonly [number, number];
+  readonly fallsBehind: boolean;
+  /** Over the whole time, the rest included. */
+  readonly ended: number;
+  readonly collectedOnce: number;
+  readonly collectedMoreThanOnce: number;
+}
+
+const START = 1_700_000_000_000;
+const LATENCY_MS = 50;
+const REQUESTS_PER_SECOND = 10;
+const SEED = 4;
+
+interface Rig {
+  readonly runs: Stream;
+  readonly clock: VirtualClock;
+  readonly store: StreamStore;
+  readonly source: SimulatedSource;
+  /** End → collected, ms, since they were last cleared. */
+  readonly delays: number[];
+}
+
+export async function simulate(options: Options): Promise<Figures> {
+  const { feed, seconds, restSeconds = 0 } = options;
+  const rig = setUp(options);
+  const { clock, store, source, runs, delays } = rig;
+  const context = readContext({
+    clock,
+    api: { source },
+    store,
+    destinations: [],
+    hasRoom: async () => true,
+    config: { completion_feed: feed ? "auto" : "off" },
+  });
+  const stop = new AbortController();
+  const loop = createSourceLoop(context).run(stop.signal);
+  await clock.advance((seconds * 1_000) / 2);
+  const half = backlog(rig);
+  delays.length = 0;
+  await clock.advance((seconds * 1_000) / 2);
+  const sent = { ...source.requests };
+  const figures = { ...measured(options, sent, rig), backlog: [half, backlog(rig)] as const, lag: await lagOf(store, clock, feed) };
+  await clock.advance(restSeconds * 1_000);
+  stop.abort();
+  await clock.until(loop);
+  const { ended, collected } = endings(runs, store, clock.now());
+  return {
+    ...figures,
+    fallsBehind: isBehind(figures.backlog, options),
+    ended,
+    collectedOnce: collected.filter((times) => times === 1).length,
+    collectedMoreThanOnce: collected.filter((times) => times > 1).length,
+  };
+}
+
+function setUp({ rate, feed, seconds, requestsPerSecond = REQUESTS_PER_SECOND, seed = SEED }: Options): Rig {
+  const clock = virtualClock(START);
+  const runs = stream({ rate, start: START, seconds, seed });
+  const delays: number[] = [];
+  const store = streamStore(runs, feed, (index) => delays.push(clock.now() - runs.program(index).endsAt));
+  return { runs, clock, store, delays, source: simulatedSource(runs, clock, { requestsPerSecond, latency: LATENCY_MS, feed }) };
+}
+
+function measured({ rate, feed, seconds }: Options, sent: SimulatedSource["requests"], { delays, runs, clock, store }: Rig) {
+  const requests = Object.values(sent).reduce((sum, count) => sum + count, 0);
+  const perSecond = Object.entries(sent).map(([purpose, count]) => [purpose, count / seconds]);
+  delays.sort((a, b) => a - b);
+  return {
+    rate,
+    feed,
+    seconds,
+    requestsPerSecond: requests / seconds,
+    requestsPerRun: requests / endings(runs, store, clock.now()).ended,
+    byPurpose: Object.fromEntries(perSecond) as Figures["byPurpose"],
+    freshness: { p50: quantile(delays, 0.5), p99: quantile(delays, 0.99) },
+  };
+}
+
+const quantile = (sorted: readonly number[], share: number): number => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+
+/** Of the runs that ended since the start: how many there are, and how often each was collected. */
+function endings(runs: Stream, store: StreamStore, now: number): { ended: number; collected: number[] } {
+  const collected: number[] = [];
+  for (let index = 0; index < Math.min(runs.count, runs.indexAt(now)); index += 1) {
+    const times = store.collected[index] ?? 0;
+    const { endsAt } = runs.program(index);
+    if (times > 0 || (endsAt > runs.start && endsAt <= now)) collected.push(times);
+  }
+  return { ended: collected.length, collected };
+}
+
+function backlog({ runs, store, clock }: Rig): number {
+  return endings(runs, store, clock.now()).collected.filter((times) => times === 0).length;
+}
+
+/** More than a fiftieth of what ends is added to what waits; a cycle's own ebb and flow is not that. */
+function isBehind([half, end]: Figures["backlog"], { rate, seconds }: Options): boolean {
+  return end - half > (rate * seconds) / 2 / 50 + 60 * rate * 0.02 && end > 60 * rate;
+}
+
+async function lagOf(store: StreamStore, clock: VirtualClock, feed: boolean): Promise<number> {
+  const state = await store.readSource("eu");
+  return clock.now() - ((feed ? state?.feed?.watermark : state?.watermark) ?? 0);
+}
