@@ -20,6 +20,8 @@ export interface Asked {
   readonly asked: number;
   readonly collected: number;
   readonly trouble?: Trouble;
+  /** There was no time for all of them. */
+  readonly cut?: boolean;
 }
 
 /**
@@ -45,7 +47,7 @@ export async function askDueRuns(reader: Reader, signal: AbortSignal, everything
     if (due.length === 0 && (calledBack || !(await callBack(reader, deadline)))) break;
     calledBack = due.length === 0;
     for (const wave of slices(due, PER_REQUEST * REQUESTS_AT_ONCE)) {
-      if (signal.aborted || clock.monotonic() >= end) return { asked: done.size, collected };
+      if (signal.aborted || clock.monotonic() >= end) return { asked: done.size, collected, cut: true };
       for (const run of wave) done.add(keyOf(run.key));
       const asked = await askWave(reader, await worthAsking(reader, wave), signal);
       collected += asked.collected;
@@ -170,7 +172,7 @@ async function treeGoesOn(
   if (located.kind !== "placed" || located.top === undefined) return false;
   const late = isLate(record.endedAt ?? server.now(), retentionOf(context, state().learnedRetentionMs), server.now());
   const [top] = await store.findRuns(source.name, [located.top]);
-  return !late && isTreeUnfinished(top, server.now());
+  return !late && isTreeUnfinished(top, context.config, state().readAt);
 }
 
 function slices<T>(items: readonly T[], size: number): T[][] {

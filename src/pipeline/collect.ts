@@ -22,6 +22,8 @@ export interface PageInput {
   readonly epoch: Millis;
   /** What the API keeps, in ms, as far as it was learnt. */
   readonly retention?: number | undefined;
+  /** All that happened before was read. */
+  readonly readAt?: Millis | undefined;
   /** A trusted feed will name what ends. */
   readonly feed: boolean;
   /** The runs were met in a listing: that leaves alone what is to be asked for at a time of its own. */
@@ -87,7 +89,7 @@ async function pageOf(
     room: await hasRoom(),
     epoch: input.epoch,
     marks: await findMarks(context, all),
-    trees: await treeFacts(context, input.retention, all, resolutions),
+    trees: await treeFacts(context, input, all, resolutions),
     outcomes: new Map(failed.map((run, index) => [keyOf(run), outcomes[index]?.destinations ?? {}])),
   };
 }

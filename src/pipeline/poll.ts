@@ -1,3 +1,4 @@
+import type { Millis } from "../model/run.ts";
 import type { RunPage } from "../sources/source.ts";
 import { askDueRuns } from "./ask.ts";
 import type { PageResult } from "./collect.ts";
@@ -19,6 +20,8 @@ const LOOKBACK_EVERY_MS = 300_000;
 const LOOKBACK_EVERY_WITH_FEED_MS = 3_600_000;
 /** With the feed the newest page is read this often. */
 const NEWEST_EVERY_WITH_FEED_MS = 60_000;
+/** How far everything was read is written down this often. */
+const NOTED_EVERY_MS = 60_000;
 /** The log API's page of grouped runs. */
 const PAGE = 10;
 
@@ -31,17 +34,21 @@ export interface CycleReport {
 
 /** @param everything list and sweep whatever is due, to the end (`--once`). */
 export async function pollCycle(reader: Reader, everything: boolean, signal: AbortSignal): Promise<CycleReport> {
-  const { memory } = reader;
+  const { memory, context } = reader;
+  const { server } = context;
   memory.healthy = false;
+  const startedAt = server.now();
   const troubles: Trouble[] = [];
   let collected = 0;
   let fresh = 0;
+  let cut = false;
   /** Nothing else is tried where it cannot succeed. */
-  const part = async (work: () => Promise<{ readonly trouble?: Trouble; readonly collected?: number }>) => {
+  const part = async (work: () => Promise<{ readonly trouble?: Trouble; readonly collected?: number; readonly cut?: boolean }>) => {
     if (signal.aborted || troubles.some(({ kind }) => kind === "unauthorized" || kind === "aborted")) return false;
     const result: Awaited<ReturnType<typeof work>> = await guarded(work);
     if (result.trouble !== undefined) troubles.push(result.trouble);
     collected += result.collected ?? 0;
+    cut ||= result.cut === true;
     return result.trouble === undefined;
   };
   const onPage = async (_: RunPage, stored: PageResult) => {
@@ -62,7 +69,14 @@ export async function pollCycle(reader: Reader, everything: boolean, signal: Abo
   await part(() => askDueRuns(reader, signal, everything));
   const pages = everything ? Number.POSITIVE_INFINITY : sweepPages(reader);
   if (!whole) await part(() => sweepSlice(reader, pages, signal));
+  const news = startedAt - (reader.state().readAt ?? 0) >= NOTED_EVERY_MS;
+  if (troubles.length === 0 && !cut && !signal.aborted && news) await part(() => noteRead(reader, startedAt));
   return { collected, fresh, troubles };
+}
+
+async function noteRead(reader: Reader, readAt: Millis): Promise<object> {
+  await reader.save({ readAt });
+  return {};
 }
 
 /** A sweep from start to end lists all that the other listings would. */

@@ -145,10 +145,10 @@ export async function storePage(
   const { context, memory } = reader;
   context.server.observe(reply.serverTime);
   memory.healthy = true;
-  const { epoch, learnedRetentionMs } = reader.state();
+  const { epoch, learnedRetentionMs: retention, readAt } = reader.state();
   // what ended before the identities that are kept was sent and forgotten
   const oldest = Math.max(epoch, forgetLimit(context.config, reader.state(), context.server.now()));
-  const page = { ...reply.value, epoch: oldest, retention: learnedRetentionMs, feed: reader.feedTrusted(), listed, warned: memory.warned };
+  const page = { ...reply.value, epoch: oldest, retention, readAt, feed: reader.feedTrusted(), listed, warned: memory.warned };
   const stored = await collectPage(context, page, signal);
   if (stored.lacksRoom) memory.callBackAt = context.clock.monotonic() + CALL_BACK_AFTER_MS;
   return stored;

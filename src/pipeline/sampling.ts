@@ -36,8 +36,8 @@ export const NO_TREE: TreeFacts = { size: undefined, unfinished: false, late: fa
 const WAIT_SHARE = 0.9;
 /** Taken as the retention where it is neither configured nor learnt: the shortest plan's. */
 const ASSUMED_RETENTION_MS = 86_400_000;
-/** After a tree's end its other runs may take so long to be seen: one of them may keep it. */
-const TREE_SETTLES_AFTER_MS = 120_000;
+/** What happened may take so long to be shown by the log. */
+const LAG_MS = 60_000;
 
 export function retentionOf(context: SourceContext, learned: number | undefined): number {
   return context.config.retention ?? learned ?? ASSUMED_RETENTION_MS;
@@ -48,33 +48,40 @@ export function isLate(endedAt: Millis, retention: number, now: Millis): boolean
   return now > endedAt + retention * WAIT_SHARE;
 }
 
-/** The run whose own trace it is goes on, or has ended only just now. */
-export function isTreeUnfinished(top: RunRecord | undefined, now: Millis): boolean {
+/**
+ * The run whose own trace it is goes on; or since its end not everything has been read, so that another run of
+ * its tree may be unknown that keeps it. @param readAt all that happened before was shown and read
+ */
+export function isTreeUnfinished(top: RunRecord | undefined, config: SourceContext["config"], readAt: Millis | undefined): boolean {
   if (top === undefined || top.phase === "gone") return false;
   const undecided = top.phase === "waiting" && top.watch?.reason !== "verdict";
-  return top.phase === "open" || undecided || now < (top.endedAt ?? 0) + TREE_SETTLES_AFTER_MS;
+  return top.phase === "open" || undecided || isUnread(top.endedAt ?? 0, config, readAt);
+}
+
+/** An open run's end is seen within its longest interval. */
+function isUnread(end: Millis, config: SourceContext["config"], readAt: Millis | undefined): boolean {
+  return readAt === undefined || readAt < end + config.open_run_max_interval + LAG_MS;
 }
 
 /** What each run's verdict needs of its tree; nothing is looked up where no destination samples. */
 export async function treeFacts(
   context: SourceContext,
-  learnedRetention: number | undefined,
+  read: { readonly retention?: number | undefined; readonly readAt?: Millis | undefined },
   runs: readonly WorkflowRun[],
   resolutions: ReadonlyMap<string, Resolution>,
 ): Promise<ReadonlyMap<string, TreeFacts>> {
-  const { store, source, server } = context;
+  const { store, source, server, config } = context;
   const facts = new Map<string, TreeFacts>();
   if (context.destinations.every((plan) => plan.sampling.ratio === 1)) return facts;
-  const now = server.now();
   for (const run of runs) {
     const resolution = resolutions.get(keyOf(run));
     if (resolution?.kind !== "placed" || !isTerminal(run)) continue;
     const size = await store.traceSize(resolution.placement.traceId);
-    const late = isLate(endOf(run), retentionOf(context, learnedRetention), now);
+    const late = isLate(endOf(run), retentionOf(context, read.retention), server.now());
     const [top] = resolution.top === undefined ? [] : await store.findRuns(source.name, [resolution.top]);
-    const ownTree =
-      run.groups.some((group) => group.steps.some((step) => step.type === "Invoke")) && now < endOf(run) + TREE_SETTLES_AFTER_MS;
-    facts.set(keyOf(run), { size, late, unfinished: resolution.top === undefined ? ownTree : isTreeUnfinished(top, now) });
+    const hasTree = run.groups.some((group) => group.steps.some((step) => step.type === "Invoke"));
+    const ownTree = hasTree && isUnread(endOf(run), config, read.readAt);
+    facts.set(keyOf(run), { size, late, unfinished: resolution.top === undefined ? ownTree : isTreeUnfinished(top, config, read.readAt) });
   }
   return facts;
 }

@@ -103,6 +103,8 @@ export interface SourceState {
   readonly lookbackAt?: Millis;
   readonly feed?: FeedState;
   readonly sweep?: SweepState;
+  /** Start of the last cycle that read everything there was to be read: what was shown before is known. */
+  readonly readAt?: Millis;
   /** Age of the oldest run that the API has shown: what it keeps, at least. */
   readonly learnedRetentionMs?: number;
 }
