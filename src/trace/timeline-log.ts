@@ -21,8 +21,8 @@ export interface Delivery extends Execution {
 export interface ExactLog {
   /** When the run ended. */
   readonly end: Millis | undefined;
-  /** When Initial's message was due, or delivered where it was in the queue for long. */
-  readonly firstDue: Millis | undefined;
+  /** When Initial's message was delivered first. */
+  readonly firstDelivery: Millis | undefined;
   /** By group and by position in it. */
   readonly steps: readonly (readonly Exact[])[];
   readonly deliveries: readonly Delivery[];
@@ -39,16 +39,16 @@ export function readLog(run: WorkflowRun, events: readonly MessageEvent[], minQu
   const end = log.end?.state === "RUN_SUCCESS" ? log.end.time : undefined;
   return {
     end: log.end?.time,
-    firstDue: firstDue(log, minQueue),
+    firstDelivery: firstDelivery(log),
     steps,
     deliveries: deliveries(run.groups, joined, end, minQueue),
   };
 }
 
-function firstDue({ messages }: MessageLog, minQueue: Millis): Millis | undefined {
-  const { due, attempts } = messages.find(({ role }) => role === "initial") ?? {};
-  const delivered = attempts?.[0]?.start;
-  return due !== undefined && delivered !== undefined && delivered - due > minQueue ? delivered : due;
+/** Where its CREATED is missing, so may be what came before its first ACTIVE. */
+function firstDelivery({ messages }: MessageLog): Millis | undefined {
+  const initial = messages.find(({ role }) => role === "initial");
+  return initial?.created === undefined ? undefined : initial.attempts[0]?.start;
 }
 
 const NO_MESSAGES: StepMessages = {

@@ -172,12 +172,15 @@ function isCarried(step: Step, runStart: Millis): boolean {
   return step.createdAt !== undefined && step.createdAt < runStart;
 }
 
-/** Initial's createdAt or, if it was held back (delay, not-before, flow control), its first delivery: before that there was no work. */
+/**
+ * Initial's createdAt or, if it was held back (delay, not-before, flow control), its first delivery: before that
+ * there was no work. The grouped log says until when it was to be held back.
+ */
 function firstDelivery({ run, start, end, earliest, log }: Reading): { time: Millis; heldBack: boolean } {
   const position = run.groups.findIndex((group) => group.steps.some((step) => step.type === "Initial"));
   const initial = run.groups[position]?.steps.find((step) => step.type === "Initial");
   const created = Math.min(Math.max(start, instant(initial?.createdAt ?? start)), end);
-  const held = Math.min(Math.max(instant(log?.firstDue ?? 0), instant(initial?.nextDeliveryTime ?? 0)), end);
+  const held = Math.min(instant(log?.firstDelivery ?? initial?.nextDeliveryTime ?? 0), end);
   // A step that was made before it shows that it is the time of a later delivery.
   const time = held > created && held <= (earliest[position + 1] ?? end) ? held : created;
   return { time, heldBack: time - start > HELD_BACK };

@@ -137,20 +137,22 @@ test("the time until a message is due is no queue; a retry that came late was in
   );
 });
 
-test("what Initial's message waits is the start delay, for as long as it was held back or queued", () => {
-  const delay = (over: Parameters<typeof event>[2], active: number) => {
-    const events = [...init([1, "CREATED", over], [active, "ACTIVE"]), ...first, ...second];
-    const read = timeline(twoRuns, events, 50);
-    return [read.delay && offset(read.delay.end), words(read.steps[1]!)];
-  };
-  expect(delay({}, 30)).toEqual([undefined, "30–100"]);
-  expect(delay({}, 98)).toEqual([undefined, "98–100"]);
-  const long = aRun(9_000, [group(step("Run", "a", 8_000, { id: 1, messageId: "m1" }))]);
+test("what Initial's message waits is the start delay, whether it was to be held back or in the queue; a moment is none", () => {
+  const long = (over: object) =>
+    aRun(9_000, [], { groups: [group(initial(over)), group(step("Run", "a", 8_000, { id: 1, messageId: "m1" }))] });
   const own = message("m1", result("a", 1), [8_000, "CREATED"]);
-  const held = timeline(long, [...init([1, "CREATED", { nextDeliveryTime: at(5_000) }], [5_003, "ACTIVE"]), ...own]);
-  expect([held.delay?.end, words(held.steps[1]!)]).toEqual([at(5_000), "5003–8000"]);
-  const queued = timeline(long, [...init([1, "CREATED"], [5_003, "ACTIVE"]), ...own]);
-  expect([queued.delay?.end, words(queued.steps[1]!)]).toEqual([at(5_003), "5003–8000"]);
+  const read = (active: number, nextDeliveryTime?: number, over: object = {}) => {
+    const events = [...init([1, "CREATED", { nextDeliveryTime }], [active, "ACTIVE"]), ...own];
+    const { delay, steps } = timeline(long(over), events);
+    return [delay && offset(delay.end), words(steps[1]!)];
+  };
+  expect(read(90)).toEqual([undefined, "90–8000"]);
+  expect(read(130)).toEqual([130, "130–8000"]);
+  expect(read(5_003, at(5_000))).toEqual([5_003, "5003–8000"]);
+  expect(read(5_003, undefined, { nextDeliveryTime: at(5_002) })).toEqual([5_003, "5003–8000"]);
+  expect(read(3, undefined, { nextDeliveryTime: at(5_000) })).toEqual([undefined, "3–8000"]);
+  const lost = init([5_003, "ACTIVE"]);
+  expect(timeline(long({ nextDeliveryTime: at(5_000) }), [...lost, ...own]).delay?.end).toBe(at(5_000));
 });
 
 test("step by step, what is missing falls back to the grouped log", () => {
