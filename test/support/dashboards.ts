@@ -65,7 +65,8 @@ export const dashboardSchema = z.strictObject({
 });
 
 const FOLDER = new URL("../../config/deploy/grafana/", import.meta.url);
-export const DASHBOARDS = ["bridge.json", "workflows.json"] as const;
+/** Those that read metrics; `workflows.json` beside them reads traces. */
+export const DASHBOARDS = ["bridge.json", "workflow-metrics.json"] as const;
 
 export const readDashboard = (name: string): unknown => JSON.parse(readFileSync(new URL(name, FOLDER), "utf8"));
 
