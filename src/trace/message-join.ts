@@ -45,7 +45,7 @@ export function joinMessages(run: Pick<WorkflowRun, "groups">, log: MessageLog):
         begun: find.begun(step),
       };
     });
-    if (group.type !== "next") carrier = lastMade(group.steps, own);
+    carrier = lastMade(group.steps, own);
     return members;
   });
   return { steps, forks, last: carrier };

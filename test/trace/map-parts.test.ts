@@ -142,6 +142,26 @@ test("a delivery that is no step's has a span and parts of its own, counts as no
   });
 });
 
+test("a delivery of a sibling that nothing waited for is not on the critical path", () => {
+  const siblings = aRun(6_000, [
+    group(step("Run", "long", 5_000, { id: 1, messageId: "r1" }), step("Call", "quick", 2_600, { id: 2, messageId: "r2" })),
+  ]);
+  const about = (callType: string) => info("Call", "quick", { id: 2, concurrent: 2, callType });
+  const { root, named } = map(siblings, [
+    ...init(),
+    ...message("p1", info("Run", "long", { concurrent: 2 }), [10, "CREATED"], [11, "ACTIVE"], [5_001, "DELIVERED"]),
+    ...message("p2", info("Call", "quick", { concurrent: 2 }), [10, "CREATED"], [10, "ACTIVE"], [900, "ERROR"], [1_900, "ACTIVE"]),
+    ...message("out", about("toCallback"), [2_000, "CREATED"], [2_001, "ACTIVE"], [2_500, "DELIVERED"]),
+    ...message("r1", info("Run", "long", { id: 1, concurrent: 2 }), [5_000, "CREATED"]),
+    ...message("r2", about("step"), [2_600, "CREATED"]),
+  ]);
+  expect(named("delivery")).toMatchObject({ start: at(10), end: at(2_000) });
+  expect(root.attributes).toMatchObject({
+    "upstash.workflow.critical_path.run.duration": 4.989,
+    "upstash.workflow.critical_path.retry.duration": 0,
+  });
+});
+
 test("parts stay with their step where a run goes on in another trace, and an Invoke's parts have its step's key", () => {
   const steps = Array.from({ length: 8 }, (_, i) => group(step("Run", `s${i}`, 100 + i * 100, { id: i + 1, messageId: `m${i}` })));
   const log = steps.flatMap((_, i) =>

@@ -144,6 +144,7 @@ test("what Initial's message waits is the start delay, whether it was to be held
   const read = (active: number, nextDeliveryTime?: number, over: object = {}) => {
     const events = [...init([1, "CREATED", { nextDeliveryTime }], [active, "ACTIVE"]), ...own];
     const { delay, steps } = timeline(long(over), events);
+    expect(steps[1]!.adjusted).toBe(false);
     return [delay && offset(delay.end), words(steps[1]!)];
   };
   expect(read(90)).toEqual([undefined, "90–8000"]);
@@ -190,6 +191,8 @@ test("a hole among the attempts leaves the step whole, with its start, its end a
   expect(read(without("ACTIVE", 400))).toEqual(["105–900", 2]);
   expect(read(without("ERROR", 200))).toEqual(["105–900 [attempt 105–200!, backoff 200–400, attempt 400–900]", 2]);
   expect(read(retried.filter(({ state }) => state !== "ERROR" && state !== "RETRY"))).toEqual(["105–900", 2]);
+  const thirdLost = [...message("m1", result("a", 1), [300, "ERROR"], [410, "ERROR"]), ...retried.slice(0, 5)];
+  expect(read(thirdLost.filter(({ time }) => time !== at(300)))).toEqual(["105–900", 2]);
   expect(read(without("ACTIVE", 105))).toEqual(["~100–900", 2]);
 });
 
@@ -374,6 +377,17 @@ describe("waits and invocations", () => {
     expect(times(run, [...init(), event(12, "WAITER_ADDED"), event(5_010, "INVOKED"), ...results])).toEqual(["12–5000", "5010–8000"]);
   });
 
+  test("markers of one name, or of none, are taken in their order", () => {
+    const twice = aRun(9_000, [
+      group(step("Wait", "w", 2_000, { messageId: "m1" })),
+      group(step("Wait", "w", 5_000, { messageId: "m2" })),
+      group(step("Wait", "w", 8_000, { messageId: "m3" })),
+    ]);
+    const made = [2_000, 5_000, 8_000].flatMap((time, i) => message(`m${i + 1}`, info("Wait", "w"), [time, "CREATED"]));
+    const named = [10, 2_010].map((time) => event(time, "WAITER_ADDED", { step: info("Wait", "w") }));
+    expect(times(twice, [...init(), ...made, ...named, event(5_010, "WAITER_ADDED")])).toEqual(["10–2000", "2010–5000", "5010–8000"]);
+  });
+
   test("without a marker the grouped log's start counts", () => {
     expect(times(run, [...init(), ...results])).toEqual(["15–5000", "5020–8000"]);
   });
@@ -536,6 +550,7 @@ describe("deliveries that are no step's time", () => {
     expect(deliveries(aRun(2_000, []), init(...again))).toEqual([]);
     const early = init([-900, "CREATED"], [-800, "ACTIVE"], [-700, "ERROR"], [100, "ACTIVE"]);
     expect(deliveries(aRun(2_000, []), [...early, success(2_000)])).toEqual([]);
+    expect(deliveries(aRun(2_000, [], { state: "RUN_CANCELED" }), [...init(...again), event(2_000, "RUN_CANCELED")])).toEqual([]);
     const failed = aRun(900, [next({ messageId: "msg_initial" })], { state: "RUN_FAILED" });
     expect(deliveries(failed, [...init(...again), success(900)])).toEqual([]);
   });
