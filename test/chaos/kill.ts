@@ -36,7 +36,9 @@ export interface Kill extends KillPlan {
 /** Between "page received" and "ack committed". */
 export const isBetween = (stage: Stage): boolean => stage !== "idle";
 
-const REACH_MS = 5_000;
+/** How long an event may take to come once the daemon reads, and how long a start may take. */
+const REACH_MS = 2_500;
+const START_MS = 20_000;
 
 /** Half of the kills at replies and deliveries: the moments when a page is in the daemon's hands. */
 export function planKill(random: Random): KillPlan {
@@ -55,12 +57,18 @@ export async function liveUntilKilled(world: World, plan: KillPlan, options: Sta
   world.shown.clear();
   const daemon = world.start(options);
   const kill = () => daemon.child.kill("SIGKILL");
-  const reached = await Promise.race([reach(world, plan, kill), daemon.ended.then(() => true), sleep(REACH_MS, false)]);
+  const reached = await Promise.race([reach(world, plan, kill), daemon.ended.then(() => true), tooLate(world)]);
   if (!reached) kill();
   await daemon.ended;
   world.crashes += 1;
   world.onEvent = () => undefined;
   return { ...plan, reached, stage: await stageOf(world) };
+}
+
+async function tooLate(world: World): Promise<false> {
+  const before = world.api.requests.length;
+  for (const end = Date.now() + START_MS; world.api.requests.length === before && Date.now() < end; ) await sleep(20);
+  return sleep(REACH_MS, false);
 }
 
 function reach(world: World, { trigger, k, after }: KillPlan, kill: () => void): Promise<boolean> {
@@ -79,7 +87,7 @@ function reach(world: World, { trigger, k, after }: KillPlan, kill: () => void):
     const wal = `${basename(world.statePath)}-wal`;
     const watcher = trigger === "write" ? watch(world.stateFolder, (_, file) => file === wal && event("write")) : undefined;
     watcher?.unref();
-    setTimeout(() => watcher?.close(), REACH_MS).unref();
+    setTimeout(() => watcher?.close(), START_MS + REACH_MS).unref();
     world.onEvent = event;
   });
 }

@@ -40,7 +40,7 @@ export function randomProgram(random: Random, flavour: Flavour): Program {
     response: { api_key: canaries.body },
     ...(kind === "canceled" && { canceledAfterMs: stepMs }),
     ...(kind === "failed with function" && {
-      failureFunction: { ms: between(random, 1, stepMs * 4), response: { secret: canaries.body } },
+      failureFunction: { ms: between(random, 1, Math.min(1_000, stepMs * 4)), response: { secret: canaries.body } },
     }),
   };
 }

@@ -12,7 +12,7 @@ export const STORM_KILLS = 25;
 async function storm(world: World, stage: Stage): Promise<void> {
   world.history(15);
   world.sleepers(4, 5_000, 15_000);
-  const tide = setInterval(() => world.flow(between(world.random, 1, 3)), 150);
+  const tide = setInterval(() => world.flow(1), 150);
   try {
     for (let i = 0; i < STORM_KILLS && stage.mayKill(); i += 1) {
       world.flow(between(world.random, 1, 6));
