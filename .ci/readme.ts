@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { COMMANDS } from "../src/commands/commands.ts";
 import { SHAPE, type Shape } from "../src/config/shape.ts";
+import { METRICS, type MetricDefinition } from "../src/telemetry/metrics-table.ts";
 import { ATTRIBUTES } from "../src/trace/attributes.ts";
 import { HOST_RULES } from "../src/trace/service-name.ts";
 
@@ -12,7 +13,7 @@ import { HOST_RULES } from "../src/trace/service-name.ts";
 const README = join(import.meta.dirname, "../README.md");
 const VECTORS = join(import.meta.dirname, "../src/trace/ids.vectors.json");
 
-const TABLES: Readonly<Record<string, () => string>> = { commands, options, attributes, hosts, ids };
+const TABLES: Readonly<Record<string, () => string>> = { commands, options, attributes, hosts, ids, metrics };
 
 /** The README with its tables made anew. @throws Error where a marker is missing or stands twice */
 export function withTables(readme: string): string {
@@ -43,6 +44,18 @@ function attributes(): string {
   return rows(
     ["attribute", "type", "on", "what it says"],
     Object.values(ATTRIBUTES).map(({ name, type, on, says }) => [code(name), type, on, says]),
+  );
+}
+
+function metrics(): string {
+  return rows(
+    ["metric", "type", "labels", "what it says"],
+    Object.entries(METRICS as Record<string, MetricDefinition>).map(([name, { type, labels, help }]) => [
+      code(name),
+      type,
+      labels.map(code).join(", "),
+      help,
+    ]),
   );
 }
 
