@@ -5,6 +5,6 @@ export function traceLinks(config: Pick<Config, "destinations">, traceId: string
   return config.destinations.flatMap(({ trace_url }) => (trace_url === undefined ? [] : [traceLink(trace_url, traceId)]));
 }
 
-function traceLink(template: string, traceId: string): string {
+export function traceLink(template: string, traceId: string): string {
   return template.replaceAll("{trace_id}", traceId);
 }

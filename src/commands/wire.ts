@@ -13,6 +13,7 @@ import type { Store } from "../state/store.ts";
 import type { MappingSettings } from "../trace/config.ts";
 import { VERSION } from "../version.ts";
 import type { CommandIo } from "./io.ts";
+import { traceLink } from "./trace-url.ts";
 
 /** Builds the parts of the program from the configuration. */
 
@@ -84,5 +85,7 @@ export function deliverContext(
   parts: { readonly store: Store; readonly log: Logger; readonly server: ServerClock },
 ): DeliverContext {
   const age = config.type === "otlp-http" ? { maxSpanAge: config.max_span_age, tooOld: config.too_old } : { tooOld: "send" as const };
-  return { ...parts, destination, wake, clock: systemClock, now: parts.server.now, ...age };
+  const { trace_url } = config;
+  const traceUrl = trace_url === undefined ? undefined : (traceId: string) => traceLink(trace_url, traceId);
+  return { ...parts, destination, wake, clock: systemClock, now: parts.server.now, traceUrl, ...age };
 }

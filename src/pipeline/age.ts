@@ -1,7 +1,7 @@
 import type { Encoding } from "../destinations/destination.ts";
 import type { Millis } from "../model/run.ts";
 import { joinChunks, splitChunk } from "../otlp/encode.ts";
-import { spanEnd } from "../otlp/span-end.ts";
+import { spanEnd } from "../otlp/first-span.ts";
 import type { QueuedDelivery, StoredChunk } from "../state/store.ts";
 import { spansOf } from "./batch.ts";
 

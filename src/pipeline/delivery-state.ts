@@ -20,6 +20,8 @@ export interface DeliverContext {
   readonly tooOld: "send" | "skip_spans" | "skip_run";
   /** The API's clock, for the age of spans. */
   readonly now: () => number;
+  /** The link to a trace, by its id; for the log. */
+  readonly traceUrl?: ((traceId: string) => string) | undefined;
   readonly observer?: Pick<Observer, "settled">;
 }
 

@@ -1,3 +1,4 @@
+import { firstTraceId } from "../otlp/first-span.ts";
 import type { RefusedPiece, Settlement } from "../state/store.ts";
 import { type Outgoing, spansOf } from "./batch.ts";
 import type { DeliveryState } from "./delivery-state.ts";
@@ -25,7 +26,22 @@ export async function settle(state: DeliveryState, items: readonly Outgoing[], p
   observer?.settled(destination.name, { outcome, delays: items.map((item) => Math.max(0, now() - item.lastEnd)) });
   state.delivered += outcome === "quarantined" ? 0 : items.length;
   state.quarantined += pieces.length > 0 ? items.length : 0;
-  logSettled(state, items, pieces, outcome);
+  logSettled(state, items, pieces, outcome, linksTo(state, items));
+}
+
+/** Of one request; more of them say no more. */
+const MAX_LINKS = 5;
+
+/** Links to the traces, for the log. */
+function linksTo({ context: { destination, log, traceUrl } }: DeliveryState, items: readonly Outgoing[]): readonly string[] {
+  if (traceUrl === undefined || !log.isLevelEnabled("info")) return [];
+  const traceIds = new Set<string>();
+  for (const { chunks } of items) {
+    if (traceIds.size === MAX_LINKS) break;
+    const traceId = chunks[0] && firstTraceId(chunks[0].bytes, destination.encoding);
+    if (traceId !== undefined) traceIds.add(traceId);
+  }
+  return [...traceIds].map(traceUrl);
 }
 
 /** Of a request that was accepted in part nobody knows which spans: its runs count as delivered in part. */
@@ -40,12 +56,13 @@ function logSettled(
   items: readonly Outgoing[],
   pieces: readonly RefusedPiece[],
   outcome: string,
+  links: readonly string[],
 ) {
   for (const { key, spans } of items) {
     log.debug({ destination: destination.name, run: key.id, createdAt: key.createdAt, spans, outcome }, "run settled");
   }
   if (pieces.length === 0) {
-    log.info({ destination: destination.name, runs: items.length, spans: spansOf(items) }, "delivered");
+    log.info({ destination: destination.name, runs: items.length, spans: spansOf(items), ...(links.length > 0 && { links }) }, "delivered");
     return;
   }
   const [{ reason, status, message } = { reason: "", message: "" }] = pieces as readonly Partial<RefusedPiece>[];
