@@ -11,20 +11,23 @@ import { type Trouble, troubleOf } from "./trouble.ts";
  */
 
 const PAGE = 1_000;
-/** Events appear with a lag: each read goes back this far behind the last one. */
-const OVERLAP_MS = 60_000;
+/** Each read goes back a little behind the last one: the API's clock shows whole seconds. */
+const OVERLAP_MS = 2_000;
+/** Events may appear so late; with all messages in the log, to go back so far every time would be most of the budget. */
+const LATE_AFTER_MS = 60_000;
 /** A feed that is not there is looked for again after this; one that was caught lying, too. */
 const RETRY_AFTER_MS = 600_000;
 
 const ENDS = new Set(["RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"]);
 
-/** @throws StoreError */
-export async function readFeed(reader: Reader, signal: AbortSignal): Promise<{ readonly trouble?: Trouble }> {
+/** @param back for late events, too: to a minute before it was last read so. @throws StoreError */
+export async function readFeed(reader: Reader, back: boolean, signal: AbortSignal): Promise<{ readonly trouble?: Trouble }> {
   const { config, server, source } = reader.context;
   const feed = reader.state().feed ?? { status: "unknown" };
   if (config.completion_feed === "off" || (feed.retryAt !== undefined && server.now() < feed.retryAt)) return {};
   const startedAt = server.now();
-  const floor = Math.max(reader.state().epoch, (feed.watermark ?? reader.state().epoch) - OVERLAP_MS);
+  const readsBack = back || missesNames(reader);
+  const floor = floorOf(reader, readsBack);
   const cursors = new Set<string>();
   let cursor: string | undefined;
   let newest: Millis | undefined;
@@ -36,14 +39,30 @@ export async function readFeed(reader: Reader, signal: AbortSignal): Promise<{ r
     const page = reply.value;
     await storeEvents(reader, page);
     if (page.events.length > 0) newest = page.events.reduce((latest, event) => Math.max(latest, event.time), newest ?? 0);
+    const isWhole = page.cursor === undefined || isPast(page, floor);
+    if (isWhole && readsBack) reader.memory.feedReadBackAt = startedAt;
     if (page.cursor === undefined) return settleFeed(reader, newest, startedAt);
     // page after page of a log that begins with its oldest events would be read to find the newest
     if (!isDescending(page)) return standDown(reader, "distrusted", "it does not begin with the newest events");
-    if (isPast(page, floor)) return settleFeed(reader, newest, startedAt);
+    if (isWhole) return settleFeed(reader, newest, startedAt);
     if (cursors.has(page.cursor)) return standDown(reader, "distrusted", "its paging does not end");
     cursors.add(page.cursor);
     cursor = page.cursor;
   }
+}
+
+/** Before a run whose end was not named yet counts as a hole, it is looked for among late events. */
+function missesNames({ memory, context }: Reader): boolean {
+  const due = context.server.now() - LATE_AFTER_MS / 2;
+  return [...memory.unnamed.values()].some((run) => endOf(run) < due);
+}
+
+/** Events from here on are read. */
+function floorOf({ state, memory }: Reader, back: boolean): Millis {
+  const { epoch, feed } = state();
+  const last = feed?.watermark ?? epoch;
+  if (!back) return Math.max(epoch, last - OVERLAP_MS);
+  return Math.max(epoch, Math.min(last, memory.feedReadBackAt ?? last - LATE_AFTER_MS) - LATE_AFTER_MS);
 }
 
 /** A page in which everything is older than what is wanted. */
@@ -78,27 +97,35 @@ export async function standDown(reader: Reader, status: "absent" | "distrusted",
   const { server, store, source, config, log } = reader.context;
   const before = reader.state().feed?.status;
   if (before !== status) log.warn({ source: source.name, reason }, "reading without the message log");
-  const watermark = reader.state().feed?.watermark;
-  await reader.save({ feed: { status, reason, retryAt: server.now() + RETRY_AFTER_MS, ...(watermark !== undefined && { watermark }) } });
+  const { feed: { watermark } = {}, watermark: listed = 0, lookbackAt = 0 } = reader.state();
+  const feed = { status, reason, retryAt: server.now() + RETRY_AFTER_MS, ...(watermark !== undefined && { watermark }) };
+  // what only the feed vouched for is listed again
+  await reader.save({ feed, ...(before === "trusted" && { watermark: Math.min(listed, lookbackAt) }) });
   if (before === "trusted") await store.hasten(source.name, "open", server.now() + config.poll_interval);
   return {};
 }
 
-/** How long after a run's end the feed may take to name it. */
-const LATE_AFTER_MS = 60_000;
-
-/** Runs that a grouped page shows as ended and that the feed should have named by now: it is late or has holes. */
+/**
+ * Runs that a grouped page showed as ended before the feed did: it should name them within a minute, or it is late
+ * or has holes. Looked at with every page, and after every read of the feed; a read that went back for late events
+ * is the proof. @throws StoreError
+ */
 export async function distrustIfHoles(reader: Reader, unnamed: readonly WorkflowRun[]): Promise<void> {
   const feed = reader.state().feed;
-  if (feed?.status !== "trusted") return;
-  const due = reader.context.server.now() - LATE_AFTER_MS;
-  const hole = unnamed.find((run) => endOf(run) >= (feed.since ?? 0) && endOf(run) < due);
+  const { unnamed: missing, feedReadBackAt = 0 } = reader.memory;
+  if (feed?.status !== "trusted") return missing.clear();
+  for (const run of unnamed) if (endOf(run) >= (feed.since ?? 0) && missing.size < MOST_MISSING) missing.set(keyOf(run), run);
+  const hole = [...missing.values()].find((run) => endOf(run) < feedReadBackAt - LATE_AFTER_MS);
   if (hole !== undefined) await standDown(reader, "distrusted", `it did not name the end of run ${hole.id} within a minute`);
 }
+
+/** One is enough to find out; so many are remembered. */
+const MOST_MISSING = 100;
 
 async function storeEvents(reader: Reader, page: EventPage): Promise<void> {
   const { store, source, server } = reader.context;
   const latest = [...latestByRun(page.events, reader.state().epoch).values()];
+  for (const event of latest) if (ENDS.has(event.state)) reader.memory.unnamed.delete(keyOf(event));
   const records = await store.findRuns(source.name, latest);
   const now = server.now();
   const changes = latest.flatMap((event, index): RunChange[] => {

@@ -3,6 +3,7 @@ import type { RunPage } from "../sources/source.ts";
 import { askDueRuns } from "./ask.ts";
 import type { PageResult } from "./collect.ts";
 import { distrustIfHoles, readFeed, standDown } from "./feed.ts";
+import { listLookback, lookbackDue } from "./lookback.ts";
 import { type Listing, type ListingResult, listRuns, type Reader } from "./reader.ts";
 import { sweepDue, sweepPages, sweepRunning, sweepSlice } from "./sweep.ts";
 import { guarded, type Trouble } from "./trouble.ts";
@@ -15,11 +16,9 @@ import { guarded, type Trouble } from "./trouble.ts";
 
 /** A page of known runs ends a listing only if all are older than this: younger ones may still be joined by others. */
 const SETTLED_AFTER_MS = 30_000;
-/** Without the feed the lookback is listed this often; with it, as the safety net. */
-const LOOKBACK_EVERY_MS = 300_000;
-const LOOKBACK_EVERY_WITH_FEED_MS = 3_600_000;
-/** With the feed the newest page is read this often. */
+/** With the feed the newest pages are read this often, and no more of them: they only show whether it has holes. */
 const NEWEST_EVERY_WITH_FEED_MS = 60_000;
+const NEWEST_PAGES_WITH_FEED = 10;
 /** How far everything was read is written down this often. */
 const NOTED_EVERY_MS = 60_000;
 /** The log API's page of grouped runs. */
@@ -55,17 +54,21 @@ export async function pollCycle(reader: Reader, everything: boolean, signal: Abo
     fresh += stored.fresh.length;
     await distrustIfHoles(reader, stored.unnamed);
   };
-  const feed = await part(() => readFeed(reader, signal));
+  const feed = await part(async () => {
+    const read = await readFeed(reader, newestDue(reader) || lookbackDue(reader), signal);
+    if (read.trouble === undefined) await distrustIfHoles(reader, []);
+    return read;
+  });
   const whole = everything && sweepDue(reader) && !sweepRunning(reader);
   if (whole) await part(() => listEverything(reader, signal));
   else if (everything || !feed || newestDue(reader)) {
-    const listed = await part(() => listNewest(reader, onPage, signal));
+    const listed = await part(() => listNewest(reader, everything, onPage, signal));
     const [trouble] = troubles;
     if (listed && !feed && trouble !== undefined)
       await part(() => standDown(reader, "distrusted", `it does not answer: ${trouble.message}`));
   }
   if (reader.state().openListed !== true) await part(() => listOpen(reader, signal));
-  if (lookbackDue(reader)) await part(() => listLookback(reader, onPage, signal));
+  if (lookbackDue(reader)) await part(() => listLookback(reader, everything, onPage, signal));
   await part(() => askDueRuns(reader, signal, everything));
   const pages = everything ? Number.POSITIVE_INFINITY : sweepPages(reader);
   if (!whole) await part(() => sweepSlice(reader, pages, signal));
@@ -99,17 +102,21 @@ function newestDue(reader: Reader): boolean {
 /**
  * From the newest run back to the watermark of the last complete listing, and on until a page holds only
  * known runs. The watermark moves when all of it is in, never before: a listing that was cut short must
- * not hide what lies behind its first pages.
+ * not hide what lies behind its first pages. Of what lies behind the first pages a trusted feed has named
+ * every run; should it lose that trust, the watermark goes back.
  */
-async function listNewest(reader: Reader, onPage: NonNullable<Listing["onPage"]>, signal: AbortSignal) {
+async function listNewest(reader: Reader, everything: boolean, onPage: NonNullable<Listing["onPage"]>, signal: AbortSignal) {
   const { server, config } = reader.context;
   const { watermark, epoch } = reader.state();
   const isEnough = (page: RunPage, { fresh }: PageResult) => {
     const settled = Math.min(watermark ?? epoch, server.now() - SETTLED_AFTER_MS);
     return page.runs.length > 0 && fresh.length === 0 && page.runs.every((run) => run.createdAt <= settled);
   };
-  const result = await listRuns(reader, { query: { count: PAGE }, purpose: "newest", isEnough, onPage }, signal);
-  if (!result.complete) return result;
+  // the first listing of a process goes all the way: the feed may not reach back to the last one
+  const vouched = !everything && reader.feedTrusted() && reader.memory.newestListedAt !== undefined;
+  const maxPages = vouched ? NEWEST_PAGES_WITH_FEED : undefined;
+  const result = await listRuns(reader, { query: { count: PAGE }, purpose: "newest", isEnough, onPage, maxPages }, signal);
+  if (result.trouble !== undefined || !(result.complete || reader.feedTrusted())) return result;
   const startedAt = server.now();
   reader.memory.newestListedAt = reader.context.clock.monotonic();
   // one run from the year 2286 must not move the watermark there
@@ -126,21 +133,5 @@ async function listNewest(reader: Reader, onPage: NonNullable<Listing["onPage"]>
 async function listOpen(reader: Reader, signal: AbortSignal): Promise<ListingResult> {
   const result = await listRuns(reader, { query: { count: PAGE, state: "RUN_STARTED" }, purpose: "newest", isEnough: () => false }, signal);
   if (result.complete) await reader.save({ openListed: true });
-  return result;
-}
-
-function lookbackDue(reader: Reader): boolean {
-  const every = reader.feedTrusted() ? LOOKBACK_EVERY_WITH_FEED_MS : LOOKBACK_EVERY_MS;
-  return reader.context.server.now() - (reader.state().lookbackAt ?? 0) >= every;
-}
-
-/** Runs can appear in the log late: the last while is listed again, known or not. */
-async function listLookback(reader: Reader, onPage: NonNullable<Listing["onPage"]>, signal: AbortSignal) {
-  const { server, config } = reader.context;
-  const startedAt = server.now();
-  const floor = startedAt - config.lookback;
-  const isEnough = (page: RunPage) => page.runs.length > 0 && page.runs.every((run) => run.createdAt < floor);
-  const result = await listRuns(reader, { query: { count: PAGE }, purpose: "newest", isEnough, onPage }, signal);
-  if (result.complete) await reader.save({ lookbackAt: startedAt });
   return result;
 }

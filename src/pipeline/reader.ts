@@ -1,4 +1,4 @@
-import type { Millis } from "../model/run.ts";
+import type { Millis, WorkflowRun } from "../model/run.ts";
 import type { Purpose, Reply, RunPage, RunQuery } from "../sources/source.ts";
 import type { SourceState } from "../state/store.ts";
 import { collectPage, type PageResult } from "./collect.ts";
@@ -29,6 +29,12 @@ export interface ReaderMemory {
   healthy: boolean;
   /** When runs that wait for room on the disk are called back, if there is some then; infinite while nobody waits. */
   callBackAt: number;
+  /** When the feed was last read back for late events, on the API's clock. */
+  feedReadBackAt?: Millis;
+  /** The lookback under way, if one is, and when its pages were last counted. */
+  lookback: { countedAt: number; cursor?: string | undefined; startedAt?: Millis };
+  /** Runs that a listing showed as ended and that the feed has not named yet. */
+  readonly unnamed: Map<string, WorkflowRun>;
   /** Pages that the sweep may list, and when that was last counted up. */
   sweep: { pages: number; countedAt: number };
   /** What was warned about; once is enough. */
@@ -60,7 +66,14 @@ export async function openReader(context: SourceContext, signal: AbortSignal): P
       current = next;
     },
     feedTrusted: () => current.feed?.status === "trusted",
-    memory: { healthy: false, callBackAt: 0, sweep: { pages: 0, countedAt: clock.monotonic() }, warned: new Set() },
+    memory: {
+      healthy: false,
+      callBackAt: 0,
+      lookback: { countedAt: clock.monotonic() },
+      unnamed: new Map(),
+      sweep: { pages: 0, countedAt: clock.monotonic() },
+      warned: new Set(),
+    },
   };
 }
 
@@ -72,7 +85,7 @@ export interface Listing {
   /** Called after each page was stored. */
   readonly onPage?: (page: RunPage, stored: PageResult) => Promise<void>;
   readonly cursor?: string | undefined;
-  readonly maxPages?: number;
+  readonly maxPages?: number | undefined;
 }
 
 export interface ListingResult {
