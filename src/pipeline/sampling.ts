@@ -34,13 +34,13 @@ export const NO_TREE: TreeFacts = { size: undefined, unfinished: false, late: fa
 
 /** Share of the retention that a run may spend waiting for its top ancestor. */
 const WAIT_SHARE = 0.9;
-/** Taken as the retention where it is neither configured nor learnt: the shortest plan's. */
+/** The shortest plan's retention; what is learnt, from the oldest run shown, may be more but never tells less. */
 const ASSUMED_RETENTION_MS = 86_400_000;
 /** What happened may take so long to be shown by the log. */
 const LAG_MS = 60_000;
 
 export function retentionOf(context: SourceContext, learned: number | undefined): number {
-  return context.config.retention ?? learned ?? ASSUMED_RETENTION_MS;
+  return context.config.retention ?? Math.max(learned ?? 0, ASSUMED_RETENTION_MS);
 }
 
 /** No time is left to wait for the top ancestor's end. */

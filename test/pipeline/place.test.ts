@@ -1,25 +1,182 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import type { WorkflowRun } from "../../src/model/run.ts";
 import { decodePlacement } from "../../src/pipeline/place.ts";
-import { ownPlacement } from "../../src/trace/placement.ts";
-import { aRun, settingsWith } from "../support/run-builder.ts";
+import { invokeSpanId, traceId } from "../../src/trace/ids.ts";
+import { chance } from "../support/chance.ts";
+import type { Program } from "../support/log-api.ts";
+import { DAY, HOUR, type ReadOptions, type ReadRig, readRig } from "../support/pipeline.ts";
+import { T0 } from "../support/run-builder.ts";
 
-const run = aRun(1_000, []);
-const own = { kind: "placed", placement: ownPlacement(run, settingsWith()) };
-const nested = { traceId: "a".repeat(32), parentSpanId: "b".repeat(16), traceFlags: 3, links: [] };
+/** Which trace each run lies in, whatever becomes of its ancestors and in whatever order they are seen. */
 
-test("a stored placement comes back as it was, with the run whose trace it is", () => {
-  const text = JSON.stringify({ ...nested, top: { id: "wfr_top", createdAt: 1 } });
-  expect(decodePlacement(run, text, settingsWith())).toEqual({ kind: "placed", placement: nested, top: { id: "wfr_top", createdAt: 1 } });
+const START = T0 + HOUR;
+const MINUTE = 60_000;
+const program = (id: string, from: number, to?: number, over: Partial<Program> = {}): Program => ({
+  id,
+  createdAt: START + from,
+  ...(to !== undefined && { endsAt: START + to }),
+  ...over,
+});
+const invokedBy = ({ id, createdAt }: Program) => ({ invoker: { id, createdAt } });
+const traceOf = ({ id, createdAt }: Program) => traceId(id, createdAt);
+
+async function placementOf(rig: ReadRig, run: Program) {
+  const [record] = await rig.store.findRuns("eu", [run]);
+  const found = record?.placement === undefined ? undefined : decodePlacement(run, record.placement, rig.context.settings);
+  return found?.kind === "placed" ? found.placement : undefined;
+}
+
+async function family(options: ReadOptions = {}) {
+  const rig = await readRig(options);
+  const parent = program("parent", -1_000, 10 * MINUTE);
+  const child = program("child", 0, 5_000, invokedBy(parent));
+  return { rig, parent, child };
+}
+
+describe("an invoked run", () => {
+  test("lies in its parent's trace below the Invoke step, though it ends first", async () => {
+    const { rig, parent, child } = await family();
+    rig.api.programs.push(parent, child);
+    await rig.runFor(MINUTE);
+    expect(await placementOf(rig, child)).toMatchObject({
+      traceId: traceOf(parent),
+      parentSpanId: invokeSpanId(parent.id, parent.createdAt, child.id),
+    });
+    expect(Object.keys(await rig.collected())).toEqual(["child"]);
+    await rig.runFor(HOUR);
+    expect((await placementOf(rig, parent))?.traceId).toBe(traceOf(parent));
+  });
+
+  test("whose parent is not on any page is fetched with all its ancestors", async () => {
+    const rig = await readRig();
+    const line = [program("p0", -30 * DAY)];
+    for (let n = 1; n < 12; n += 1) line.push(program(`p${n}`, -30 * DAY + n, 3_000, invokedBy(line[n - 1] as Program)));
+    rig.api.programs.push(...line.slice(0, -1));
+    rig.api.programs.push(program("p11", 1_000, 3_000, invokedBy(line[10] as Program)));
+    await rig.runFor(MINUTE);
+    const last = rig.api.programs.at(-1) as Program;
+    expect((await placementOf(rig, last))?.traceId).toBe(traceOf(line[0] as Program));
+  });
+
+  test("waits while its parent cannot be asked for, and is placed when it can", async () => {
+    const { rig, parent, child } = await family();
+    rig.api.programs.push(
+      { ...parent, createdAt: parent.createdAt - DAY },
+      { ...child, ...invokedBy({ ...parent, createdAt: parent.createdAt - DAY }) },
+    );
+    rig.api.fault = ({ method }) => (method === "fetch" ? { kind: "unavailable", reason: "server_error", message: "HTTP 500" } : undefined);
+    await rig.runFor(20 * MINUTE);
+    const [record] = await rig.store.findRuns("eu", [child]);
+    expect(record).toMatchObject({ phase: "waiting", parts: [], watch: { reason: "ancestor" } });
+    rig.api.fault = () => undefined;
+    await rig.runFor(10 * MINUTE);
+    expect((await placementOf(rig, child))?.traceId).toBe(traceOf({ ...parent, createdAt: parent.createdAt - DAY }));
+  });
+
+  test("whose parent is gone waits ten minutes for three empty answers, then is a trace of its own with a link", async () => {
+    const { rig, parent, child } = await family();
+    rig.api.programs.push(child);
+    await rig.runFor(9 * MINUTE);
+    expect(await placementOf(rig, child)).toBeUndefined();
+    await rig.runFor(10 * MINUTE);
+    const placement = await placementOf(rig, child);
+    expect(placement?.traceId).toBe(traceOf(child));
+    expect(placement?.links).toMatchObject([{ traceId: traceOf(parent), spanId: invokeSpanId(parent.id, parent.createdAt, child.id) }]);
+  });
+
+  test("is not held up for ever by a grandparent that is gone while its parent sleeps", async () => {
+    const rig = await readRig();
+    const grandparent = program("grandparent", -DAY);
+    const parent = program("parent", -HOUR, 3 * DAY, invokedBy(grandparent));
+    const child = program("child", 1_000, 5_000, invokedBy(parent));
+    rig.api.programs.push(parent, child);
+    await rig.runFor(HOUR);
+    expect((await placementOf(rig, child))?.traceId).toBe(traceOf(parent));
+    expect((await placementOf(rig, parent))?.traceId).toBe(traceOf(parent));
+  });
+
+  test("whose parent is dropped by a rule is a trace of its own with a link", async () => {
+    const { rig, parent, child } = await family({ workflows: [{ match: { url: "https://*/internal/*" }, drop: true }] });
+    rig.api.programs.push({ ...parent, url: "https://shop.example.com/internal/x" }, child);
+    await rig.runFor(HOUR);
+    const placement = await placementOf(rig, child);
+    expect([placement?.traceId, placement?.links.length]).toEqual([traceOf(child), 1]);
+  });
+
+  test("with invoked_runs: link asks for nobody", async () => {
+    const { rig, child } = await family({ traces: { invoked_runs: "link" } });
+    rig.api.programs.push(child);
+    await rig.runFor(5 * MINUTE);
+    expect((await placementOf(rig, child))?.traceId).toBe(traceOf(child));
+    expect(rig.api.calls.filter(({ purpose }) => purpose === "ancestors")).toEqual([]);
+  });
+
+  test("that itself stops being shown while it waits for its ancestor is gone only after three answers of its own", async () => {
+    const { rig, child } = await family();
+    rig.api.programs.push(...Array.from({ length: 12 }, (_, n) => program(`crowd${n}`, 6_000, 7_000)), {
+      ...child,
+      goneAt: START + 8 * MINUTE,
+    });
+    await rig.runFor(14 * MINUTE);
+    expect((await rig.store.findRuns("eu", [child]))[0]?.phase).toBe("waiting");
+    await rig.runFor(30 * MINUTE);
+    expect((await rig.store.findRuns("eu", [child]))[0]?.phase).toBe("gone");
+  });
 });
 
-test.each([
-  ["no JSON any more", '{"traceId":"aaaa'],
-  ["no object", "null"],
-  ["a trace id that is none", JSON.stringify({ ...nested, traceId: `!${"a".repeat(31)}` })],
-  ["a parent that is none", JSON.stringify({ ...nested, parentSpanId: "b" })],
-  ["flags that are none", JSON.stringify({ ...nested, traceFlags: "3" })],
-  ["a link that leads nowhere", JSON.stringify({ ...nested, links: [{ traceId: "x", spanId: "y" }] })],
-  ["no links", JSON.stringify({ ...nested, links: undefined })],
-])("a placement that was damaged on the disk (%s) gives the run its own trace", (_, text) => {
-  expect(decodePlacement(run, text, settingsWith())).toEqual(own);
+test("runs that invoke each other in a circle have a root, and every one its place", async () => {
+  const rig = await readRig();
+  const a = program("a", 1_000, 5_000);
+  const b = program("b", 1_001, 4_000, invokedBy(a));
+  rig.api.programs.push({ ...a, ...invokedBy(b) }, b);
+  await rig.runFor(MINUTE);
+  const placements = [await placementOf(rig, a), await placementOf(rig, b)];
+  expect(new Set(placements.map((placement) => placement?.traceId)).size).toBe(1);
+  expect(placements.filter((placement) => placement?.parentSpanId === undefined)).toHaveLength(1);
+});
+
+test("a tree whose trace is past its limit takes its further children as links", async () => {
+  const { rig, parent } = await family({ traces: { max_spans_per_trace: 10 } });
+  rig.api.programs.push(parent);
+  const children = Array.from({ length: 12 }, (_, n) => program(`child${n}`, (n + 1) * 20_000, (n + 1) * 20_000 + 100, invokedBy(parent)));
+  rig.api.programs.push(...children);
+  await rig.runFor(8 * MINUTE);
+  const traces = await Promise.all(children.map((child) => placementOf(rig, child)));
+  const nested = traces.filter((placement) => placement?.traceId === traceOf(parent)).length;
+  expect([nested, traces.at(-1)?.traceId]).toEqual([5, traceOf(children[11] as Program)]);
+  expect(traces.at(-1)?.links).toHaveLength(1);
+});
+
+describe("random invocation trees, seen in any order with restarts between, always agree:", () => {
+  test.each(Array.from({ length: 15 }, (_, n) => n))("seed %i", async (seed) => {
+    const luck = chance(seed);
+    const runs: Program[] = [program("run0", -luck.int(0, HOUR), luck.int(30, 40) * MINUTE)];
+    for (let n = 1; n < 25; n += 1) {
+      const parent = luck.pick(runs);
+      const from = luck.int(parent.createdAt + 1 - START, Number(parent.endsAt) - START - 10);
+      runs.push(program(`run${n}`, from, luck.int(from + 1, Number(parent.endsAt) - START), invokedBy(parent)));
+    }
+    const first = await readRig();
+    let rig = first;
+    rig.api.programs.push(...runs);
+    const hidden = new Set(runs.filter(() => luck.often(0.5)).map(({ id }) => id));
+    const list = rig.api.source.list.bind(rig.api.source);
+    const without = (shown: readonly WorkflowRun[]) =>
+      rig.clock.monotonic() < 20 * MINUTE ? shown.filter(({ id }) => !hidden.has(id)) : [...shown];
+    Object.assign(rig.api.source, {
+      async list(...args: Parameters<typeof list>) {
+        const reply = await list(...args);
+        return reply.kind === "ok" ? { ...reply, value: { ...reply.value, runs: without(reply.value.runs) } } : reply;
+      },
+    });
+    for (let n = 0; n < 12; n += 1) {
+      await rig.runFor(luck.int(1, 10) * MINUTE);
+      rig = await readRig({ clock: first.clock, api: first.api, store: first.store });
+    }
+    await rig.runFor(25 * HOUR);
+    const placements = await Promise.all(runs.map((run) => placementOf(rig, run)));
+    expect(new Set(placements.map((placement) => placement?.traceId))).toEqual(new Set([traceOf(runs[0] as Program)]));
+    const parents = runs.map(({ id, invoker }) => invoker && invokeSpanId(invoker.id, invoker.createdAt, id));
+    expect(placements.map((placement) => placement?.parentSpanId)).toEqual(parents);
+  });
 });
