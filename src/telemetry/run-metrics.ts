@@ -9,7 +9,7 @@ const MAX_STEPS = 400;
 const MAX_NAME = 120;
 
 /** What OpenTelemetry's SDKs call the series that takes what is past a limit, as a label's value. */
-export const OVERFLOW = "_overflow";
+const OVERFLOW = "_overflow";
 
 /** Counts runs and steps by workflow, step and outcome; each bucket's exemplar is the trace of its last run. */
 export function createRunMetrics(metrics: Metrics): (run: CollectedRun) => void {
