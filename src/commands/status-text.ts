@@ -63,9 +63,10 @@ function sourceLines(source: SourceStatus, now: number): Line[] {
   ];
 }
 
-function runs({ collected, gone, unreadable, excluded: reasons }: SourceStatus): string {
+function runs({ collected, gone, unreadable, detail_lost, excluded: reasons }: SourceStatus): string {
   const rare = Object.entries({ gone, unreadable }).flatMap(([what, count]) => (count > 0 ? [`${n(count)} ${what}`] : []));
-  return [`${n(collected)} collected`, ...rare, ...excluded(reasons)].join(" · ");
+  const lost = detail_lost > 0 ? [`${n(detail_lost)} without the message log for lack of space`] : [];
+  return [`${n(collected)} collected`, ...rare, ...lost, ...excluded(reasons)].join(" · ");
 }
 
 function lagOf({ lag_ms }: SourceStatus): string {
@@ -140,10 +141,11 @@ function destinationLines(one: DestinationStatus, now: number): Line[] {
   ];
 }
 
-function stateLines({ live_bytes, payload_bytes, quarantine_bytes, max_bytes }: NonNullable<Status["state"]>): Line[] {
+function stateLines({ live_bytes, payload_bytes, quarantine_bytes, event_bytes, max_bytes }: NonNullable<Status["state"]>): Line[] {
   return [
     ["size", `${formatBytes(live_bytes)} of ${formatBytes(max_bytes)} (${percent(live_bytes / max_bytes)})`],
     ["of it", `${formatBytes(payload_bytes)} payloads · ${formatBytes(quarantine_bytes)} quarantine`],
+    event_bytes === 0 ? undefined : ["besides", `${formatBytes(event_bytes)} of the message log, of runs that are open`],
   ];
 }
 

@@ -28,10 +28,12 @@ export interface QuarantineEntry {
 }
 
 export interface StoreSize {
-  /** Pages in use times their size. */
+  /** Pages in use times their size, without the events' share: what back-pressure looks at. */
   readonly liveBytes: number;
   readonly payloadBytes: number;
   readonly quarantineBytes: number;
+  /** Events of open runs, which have a share of their own. */
+  readonly eventBytes: number;
 }
 
 export interface RunOutcomes {

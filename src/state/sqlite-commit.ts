@@ -4,6 +4,7 @@ import type { Millis, RunKey } from "../model/run.ts";
 import { excludedOutcome, REFETCH } from "./outcome.ts";
 import { idHash, storedId } from "./run-id.ts";
 import type { Database } from "./sqlite-database.ts";
+import { addEvents, dropEvents } from "./sqlite-events.ts";
 import { endRefetch } from "./sqlite-refetch.ts";
 import { findRun, phaseNumber, type RunRow, setWatch } from "./sqlite-runs.ts";
 import { addCounts, ensureSource, saveSource } from "./sqlite-sources.ts";
@@ -14,6 +15,7 @@ export function commitPage(db: Database, page: PageCommit, now: Millis): void {
   const source = ensureSource(db, page.source);
   if (page.state !== undefined) saveSource(db, source, page.state);
   for (const change of page.runs) changeRun(db, source, change, now);
+  if (page.events !== undefined) addEvents(db, source, page.events.runs, page.events.maxBytes);
   if (page.counts !== undefined) addCounts(db, `source ${source}`, page.counts);
   for (const { key, reason, message } of page.unreadable ?? []) {
     const id = storedId(key.id);
@@ -47,6 +49,7 @@ function changeRun(db: Database, source: number, change: RunChange, now: Millis)
     run,
   );
   setWatch(db, source, run, change.watch);
+  if (known !== undefined && change.phase !== "open" && change.phase !== "waiting") dropEvents(db, known);
   for (const part of parts) queuePart(db, run, part, now);
   if (bits === before) return;
   for (const mark of change.marks ?? []) addMark(db, source, mark, change.endedAt ?? change.key.createdAt);

@@ -30,6 +30,7 @@ export interface RunRow {
   readonly parts: number;
   readonly ended: Millis | null;
   readonly placement: string | null;
+  readonly events_lost: number | null;
 }
 
 interface WatchRow {

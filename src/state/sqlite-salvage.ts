@@ -21,7 +21,10 @@ export interface Salvaged {
   readonly lost: readonly string[];
 }
 
-/** Tables by the key they are read along, in the order they are written. */
+/**
+ * Tables by the key they are read along, in the order they are written. Not `events`: the message log is read from the
+ * epoch again as well, and brings them back.
+ */
 const TABLES: readonly (readonly [string, string])[] = [
   ["sources", "source"],
   ["destinations", "destination"],

@@ -1,5 +1,6 @@
 import { type Database, openDatabase } from "./sqlite-database.ts";
 import { StoreError } from "./store.ts";
+import { EVENT_ROW_BYTES } from "./stored-event.ts";
 
 /**
  * The tables, as steps: step n takes a file from `user_version` n to n + 1. A step that was released is
@@ -9,6 +10,7 @@ import { StoreError } from "./store.ts";
  *   ids stand in `runs` only; the index has their CRC-32 instead, and a look-up compares the id itself.
  * - A part's bytes lie once per encoding in `payloads` and its `chunks`; `deliveries` has only what is
  *   queued. AUTOINCREMENT: an id is never used again, so a late second settlement meets nothing.
+ * - Events of the message log wait in `events`, once each. `runs.events_lost` is set where those of a run had to go.
  * - What `status` and back-pressure ask for often (queue lengths, bytes) is kept up to date by triggers.
  */
 const STEPS: readonly string[] = [
@@ -98,6 +100,19 @@ CREATE TRIGGER quarantine_removed AFTER DELETE ON quarantine WHEN OLD.payload IS
 END;
 CREATE TRIGGER quarantine_trimmed AFTER UPDATE OF payload ON quarantine WHEN OLD.payload IS NOT NULL AND NEW.payload IS NULL BEGIN
   UPDATE totals SET quarantine_bytes = quarantine_bytes - OLD.bytes;
+END;
+`,
+  `
+CREATE TABLE events (
+  created INTEGER NOT NULL, run INTEGER NOT NULL, event TEXT NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (created, run, event)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE totals ADD COLUMN event_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN events_lost INTEGER;
+CREATE TRIGGER event_added AFTER INSERT ON events BEGIN
+  UPDATE totals SET event_bytes = event_bytes + octet_length(NEW.event) + ${EVENT_ROW_BYTES};
+END;
+CREATE TRIGGER event_removed AFTER DELETE ON events BEGIN
+  UPDATE totals SET event_bytes = event_bytes - octet_length(OLD.event) - ${EVENT_ROW_BYTES};
 END;
 `,
 ];

@@ -10,11 +10,14 @@ import { allSources, findSource, readCounts } from "./sqlite-sources.ts";
 
 export function size(db: Database): StoreSize {
   const pragma = (name: string) => Object.values(db.get<Record<string, number>>(`PRAGMA ${name}`) ?? {})[0] ?? 0;
-  const totals = db.get<{ payload_bytes: number; quarantine_bytes: number }>("SELECT * FROM totals");
+  const totals = db.get<{ payload_bytes: number; quarantine_bytes: number; event_bytes: number }>("SELECT * FROM totals");
+  const pagesInUse = pragma("page_count") - pragma("freelist_count");
+  const eventBytes = totals?.event_bytes ?? 0;
   return {
-    liveBytes: (pragma("page_count") - pragma("freelist_count")) * pragma("page_size"),
+    liveBytes: Math.max(0, pagesInUse * pragma("page_size") - eventBytes),
     payloadBytes: totals?.payload_bytes ?? 0,
     quarantineBytes: totals?.quarantine_bytes ?? 0,
+    eventBytes,
   };
 }
 

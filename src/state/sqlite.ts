@@ -1,6 +1,7 @@
 import { commitPage } from "./sqlite-commit.ts";
 import type { Database } from "./sqlite-database.ts";
 import { allDestinations, destinationState, findDestination, setPaused, syncDestinations } from "./sqlite-destinations.ts";
+import { readEvents } from "./sqlite-events.ts";
 import { openForReading, openForWork } from "./sqlite-file.ts";
 import { addJob, jobs, updateJob } from "./sqlite-jobs.ts";
 import { maintain } from "./sqlite-maintain.ts";
@@ -51,6 +52,7 @@ function sourceMethods(db: Database, now: () => number) {
     watched: async (source) => db.read(() => watched(db, source)),
     findMarks: async (source, words) => db.read(() => findMarks(db, source, words)),
     traceSize: async (traceId) => db.read(() => traceSize(db, traceId)),
+    readEvents: async (source, keys) => db.read(() => readEvents(db, source, keys)),
     outcomes: async (source, keys) => db.read(() => outcomes(db, source, keys)),
     commit: async (page) => db.write(() => commitPage(db, page, now())),
   } satisfies Partial<Store>;

@@ -1,6 +1,8 @@
 import type { Encoding } from "../destinations/destination.ts";
+import type { MessageEvent } from "../model/event.ts";
 import type { Millis, RunKey } from "../model/run.ts";
 import type { QuarantineEntry, QuarantineFilter, RunOutcomes, StoreSize, StoreStatus } from "./report.ts";
+import type { RunEvents } from "./stored-event.ts";
 
 /**
  * What the bridge remembers: how far each source was read, every run it has seen and what became of it
@@ -35,6 +37,11 @@ export interface Store {
   traceSize(traceId: string): Promise<TraceSize>;
   /** What runs collected before left behind under these words, newest first; at most `MARKS_PER_WORD` of each. */
   findMarks(source: string, words: readonly string[]): Promise<readonly Mark[]>;
+  /**
+   * What `PageCommit.events` has stored of these runs' message logs, in the order of `keys`, each in any order; nothing
+   * where some of it was dropped, is damaged, or is more than `MAX_EVENTS_PER_RUN`.
+   */
+  readEvents(source: string, keys: readonly RunKey[]): Promise<readonly (readonly MessageEvent[])[]>;
   /** One page of work of one source. */
   commit(page: PageCommit): Promise<void>;
 
@@ -191,6 +198,13 @@ export interface PageCommit {
    * reason, until a part of that run is collected after all.
    */
   readonly unreadable?: readonly { readonly key: RunKey; readonly reason: string; readonly message: string }[];
+  /**
+   * Events of the message log, kept until their run is no longer open or waiting: they go in the transaction that
+   * queues its payload. Only for runs that are open after this page; one that is stored already is ignored. Past
+   * `maxBytes` (of the whole state, as stored-event.ts counts) all events of the runs created first go, those runs get
+   * no more, and the source's counter `events.dropped` says how many they are.
+   */
+  readonly events?: { readonly runs: readonly RunEvents[]; readonly maxBytes: number };
 }
 
 export interface RunChange {

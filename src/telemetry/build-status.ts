@@ -82,6 +82,7 @@ export function buildStatus(facts: StatusFacts): Status {
             live_bytes: store.size.liveBytes,
             payload_bytes: store.size.payloadBytes,
             quarantine_bytes: store.size.quarantineBytes,
+            event_bytes: store.size.eventBytes,
             max_bytes: facts.maxBytes,
           },
   };
@@ -129,6 +130,7 @@ function sourceStatus(name: string, facts: SourceFacts | undefined, stored: Stor
     gone: counts.gone ?? 0,
     unreadable: counts.unreadable ?? 0,
     excluded: excluded(counts),
+    detail_lost: counts["events.dropped"] ?? 0,
   };
 }
 

@@ -21,6 +21,7 @@ export function statusSamples(status: Status): Sample[] {
     sample("wfotel_state_bytes", { kind: "live" }, state.live_bytes),
     sample("wfotel_state_bytes", { kind: "payload" }, state.payload_bytes),
     sample("wfotel_state_bytes", { kind: "quarantine" }, state.quarantine_bytes),
+    sample("wfotel_state_bytes", { kind: "events" }, state.event_bytes),
     sample("wfotel_state_max_bytes", {}, state.max_bytes),
     ...status.sources.flatMap((source) => [...runSamples(source, now), ...readingSamples(source, now), ...budgetSamples(source)]),
     ...status.destinations.flatMap(destinationSamples),

@@ -78,7 +78,10 @@ export const METRICS = {
   wfotel_destination_request_duration_seconds: histogram("Requests to the destination", REQUEST, "destination"),
   wfotel_destination_delivery_delay_seconds: histogram("From a run's end until it was accepted", DELAY, "destination"),
 
-  wfotel_state_bytes: gauge("The state: live (pages in use), of these payload and quarantine", "kind"),
+  wfotel_state_bytes: gauge(
+    "The state: live (pages in use), of these payload and quarantine; besides it events (of the message log, of open runs)",
+    "kind",
+  ),
   wfotel_state_max_bytes: gauge("state.max_size: no new payloads past it"),
 
   wfotel_run_duration_seconds: histogram("Runs; _count is how many", WORK, "workflow", "outcome"),

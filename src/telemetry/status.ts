@@ -53,6 +53,8 @@ const sourceStatus = z.object({
   gone: count,
   unreadable: count,
   excluded: byName,
+  /** Runs of which the message log's events had to go before their end, for lack of space. */
+  detail_lost: count,
 });
 
 const destinationStatus = z.object({
@@ -77,7 +79,7 @@ export const statusSchema = z.object({
     .nullable(),
   sources: z.array(sourceStatus),
   destinations: z.array(destinationStatus),
-  state: z.object({ live_bytes: count, payload_bytes: count, quarantine_bytes: count, max_bytes: count }).nullable(),
+  state: z.object({ live_bytes: count, payload_bytes: count, quarantine_bytes: count, event_bytes: count, max_bytes: count }).nullable(),
 });
 
 export type Status = z.infer<typeof statusSchema>;

@@ -46,7 +46,7 @@ const facts: StatusFacts = {
         counts: { delivered: 89_000, partial: 2, spans: 900_123, bytes: 88_000_000, "excluded.too_old": 4, "excluded.too_old.spans": 40 },
       },
     ],
-    size: { liveBytes: 12_000_000, payloadBytes: 500_000, quarantineBytes: 900 },
+    size: { liveBytes: 12_000_000, payloadBytes: 500_000, quarantineBytes: 900, eventBytes: 2_500 },
   },
   sources: [
     {
@@ -93,6 +93,7 @@ destination back·[31mend
 state
   size         11.4 MiB of 1.0 GiB (1.1 %)
   of it        488.3 KiB payloads · 900 B quarantine
+  besides      2.4 KiB of the message log, of runs that are open
 `);
 });
 

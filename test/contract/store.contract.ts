@@ -178,6 +178,67 @@ export function storeContract(
       expect(await store.traceSize("other")).toEqual({ spans: 0, bytes: 0, keptBy: [] });
     });
 
+    describe("events of the message log", () => {
+      const event = (id: string, time: number, state = "ACTIVE") => ({ ...key(id), time, state, url: "", messageId: `msg_${id}` });
+      const open = (id: string, createdAt = START): RunChange => ({ key: key(id, createdAt), phase: "open", watch: watch(1) });
+      const add = (events: ReturnType<typeof event>[], runs: RunChange[] = [], maxBytes = 1_000_000) => {
+        const of = events.map((one) => ({ key: key(one.id, one.createdAt), events: [one] }));
+        return store.commit({ source: "eu", state, runs, events: { runs: of, maxBytes } });
+      };
+      const times = async (...ids: string[]) =>
+        (
+          await store.readEvents(
+            "eu",
+            ids.map((id) => key(id)),
+          )
+        ).map((events) => events.map(({ time }) => time).sort());
+
+      test("come back as they were, each once, and survive a restart", async () => {
+        const step = { id: 3, name: "päck \ud800 \u0000", type: "Run", state: "", errors: [] };
+        const whole = { ...event("a", 5, "CREATED"), step, nextDeliveryTime: 9, error: "no", responseStatus: 500 };
+        await add([whole, event("b", 6)], [open("a"), open("b")]);
+        await add([event("b", 6), event("b", 7), event("b", 6, "ERROR")]);
+        store = await opened.reopen();
+        expect(await store.readEvents("eu", [key("a"), key("c"), key("a", 1)])).toEqual([[whole], [], []]);
+        expect(await times("b")).toEqual([[6, 6, 7]]);
+        expect(await store.readEvents("us", [key("a")])).toEqual([[]]);
+      });
+
+      test("are taken for open runs only, known or new with the same page", async () => {
+        await commit({ ...open("waits"), phase: "waiting" }, done("over", []));
+        await add([event("waits", 1), event("over", 1), event("nobody", 1)]);
+        expect(await times("waits", "over", "nobody")).toEqual([[], [], []]);
+        expect((await store.findRuns("eu", [key("nobody")]))[0]).toBeUndefined();
+      });
+
+      test.each(["collected", "done", "gone"] as const)("go when their run is %s, and only then", async (phase) => {
+        await add([event("a", 1), event("b", 2)], [open("a"), open("b")]);
+        const held = (await store.size()).eventBytes;
+        await commit({ ...open("a"), phase: "waiting" });
+        expect(await times("a", "b")).toEqual([[1], [2]]);
+        await commit({ ...open("a"), phase });
+        expect(await times("a", "b")).toEqual([[], [2]]);
+        expect((await store.size()).eventBytes).toBe(held / 2);
+        await commit({ ...open("b"), phase });
+        expect((await store.size()).eventBytes).toBe(0);
+      });
+
+      test("past their share those of the longest-open runs go, whole and for good, and are counted", async () => {
+        const runs = [open("young", START), open("old", START - 2), open("middle", START - 1)];
+        const of = (id: string, createdAt: number, time: number) => ({ ...event(id, time), createdAt });
+        await add([of("young", START, 1), of("old", START - 2, 1), of("middle", START - 1, 1)], runs);
+        const one = Math.ceil((await store.size()).eventBytes / 3);
+        await add([of("old", START - 2, 2)], [], 3.5 * one);
+        await add([of("old", START - 2, 3)], [], 3.5 * one);
+        const left = await store.readEvents("eu", [key("young"), key("old", START - 2), key("middle", START - 1)]);
+        expect(left.map((events) => events.map(({ time }) => time))).toEqual([[1], [], [1]]);
+        expect((await store.status(0)).sources[0]?.counts).toEqual({ "events.dropped": 1 });
+        await add([of("young", START, 2)], [], one);
+        expect((await store.size()).eventBytes).toBe(0);
+        expect((await store.status(0)).sources[0]?.counts).toEqual({ "events.dropped": 3 });
+      });
+    });
+
     describe("the queue", () => {
       beforeEach(() => store.syncDestinations(["a", "b"], START));
 

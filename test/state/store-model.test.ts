@@ -69,11 +69,16 @@ const change = fc.record(
   { requiredKeys: ["key", "phase"] },
 ) as fc.Arbitrary<RunChange>;
 
+const runEvents = fc
+  .record({ id: fc.constantFrom(...IDS), createdAt: fc.constantFrom(START, START + 1), times: fc.array(fc.nat(3), { maxLength: 3 }) })
+  .map(({ times, ...of }) => ({ key: of, events: times.map((at) => ({ ...of, time: at, state: "ACTIVE", url: "" })) }));
+
 const page = fc.record(
   {
     source: fc.constantFrom(...SOURCES),
     runs: fc.array(change, { maxLength: 4 }),
     state: fc.record({ epoch: time }),
+    events: fc.record({ runs: fc.array(runEvents, { maxLength: 3 }), maxBytes: fc.nat(600) }),
     counts: fc.dictionary(fc.constantFrom("gone", "collected"), fc.nat(3)),
     unreadable: fc.array(
       fc.record({ key: fc.constantFrom(...IDS).map((id) => key(id)), reason: fc.constantFrom("odd", "big"), message: fc.string() }),
@@ -168,6 +173,7 @@ async function view(store: Store): Promise<unknown> {
   const perSource = SOURCES.map(async (source) => [
     await store.readSource(source),
     await store.findRuns(source, keys),
+    (await store.readEvents(source, keys)).map((events) => events.map((event) => event.time).sort()),
     await store.outcomes(source, keys),
     await store.dueRuns(source, START + 10 * 86_400_000, 4),
     await store.nextDue(source),

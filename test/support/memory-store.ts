@@ -23,6 +23,7 @@ import {
   type TraceSize,
   type Watch,
 } from "../../src/state/store.ts";
+import { eventBytes, eventText, MAX_EVENTS_PER_RUN, storedEvent } from "../../src/state/stored-event.ts";
 
 /**
  * The store's contract in plain maps: for simulations, and as the model that the SQLite store is compared
@@ -41,6 +42,8 @@ interface Run {
   readonly parts: Set<number>;
   /** By `part destination`. */
   readonly outcomes: Map<string, string>;
+  /** Events of its message log, as text; undefined where they had to go. */
+  events: Set<string> | undefined;
 }
 
 interface Delivery {
@@ -141,6 +144,11 @@ function runMethods(memory: Memory) {
       const { spans, bytes, keptBy } = memory.trees.get(traceId) ?? { spans: 0, bytes: 0, keptBy: [] };
       return { spans, bytes, keptBy };
     },
+    readEvents: async (source, keys) =>
+      keys.map((key) => {
+        const texts = [...(memory.runs.get(runId(source, key))?.events ?? [])];
+        return texts.length > MAX_EVENTS_PER_RUN ? [] : texts.map((text) => storedEvent(key, text));
+      }),
     commit: async (page) => commit(memory, page),
     outcomes: async (source, keys) =>
       keys.map((key) => {
@@ -194,6 +202,7 @@ function commit(memory: Memory, page: PageCommit): void {
   if (unsendable) throw new Error("a delivery without a payload");
   if (page.state !== undefined || !memory.sources.has(page.source)) memory.sources.set(page.source, page.state);
   for (const change of page.runs) changeRun(memory, page.source, change);
+  if (page.events !== undefined) addEvents(memory, page.source, page.events);
   if (page.counts !== undefined) count(memory, `source ${page.source}`, page.counts);
   for (const { key, reason, message } of page.unreadable ?? []) {
     const known = memory.quarantine.some(
@@ -207,6 +216,24 @@ function commit(memory: Memory, page: PageCommit): void {
   }
 }
 
+function addEvents(memory: Memory, source: string, { runs, maxBytes }: NonNullable<PageCommit["events"]>): void {
+  for (const { key, events } of runs) {
+    const run = memory.runs.get(runId(source, key));
+    if (run?.phase === "open") for (const event of events) run.events?.add(eventText(event));
+  }
+  const holding = [...memory.runs.values()].filter((run) => (run.events?.size ?? 0) > 0);
+  holding.sort((a, b) => a.key.createdAt - b.key.createdAt || a.seq - b.seq);
+  for (const run of holding) {
+    if (bytesOfEvents(memory) <= maxBytes) return;
+    run.events = undefined;
+    count(memory, `source ${run.source}`, { "events.dropped": 1 });
+  }
+}
+
+function bytesOfEvents(memory: Memory): number {
+  return [...memory.runs.values()].flatMap((run) => [...(run.events ?? [])]).reduce((sum, text) => sum + eventBytes(text), 0);
+}
+
 function changeRun(memory: Memory, source: string, change: RunChange): void {
   const known = memory.runs.get(runId(source, change.key));
   if (known && ENDED.includes(known.phase) && (change.phase === "open" || change.phase === "waiting")) return;
@@ -215,6 +242,7 @@ function changeRun(memory: Memory, source: string, change: RunChange): void {
   run.endedAt = change.endedAt ?? run.endedAt;
   run.placement ??= change.placement;
   run.watch = change.watch;
+  if (change.phase !== "open" && change.phase !== "waiting") run.events?.clear();
   const before = run.parts.size;
   for (const part of change.parts ?? []) {
     run.parts.add(part.part);
@@ -231,7 +259,15 @@ function changeRun(memory: Memory, source: string, change: RunChange): void {
 function remember(memory: Memory, source: string, key: RunKey): Run {
   memory.ids.run += 1;
   const { id, createdAt } = key;
-  const run: Run = { source, key: { id, createdAt }, phase: "open", seq: memory.ids.run, parts: new Set(), outcomes: new Map() };
+  const run: Run = {
+    source,
+    key: { id, createdAt },
+    phase: "open",
+    seq: memory.ids.run,
+    parts: new Set(),
+    outcomes: new Map(),
+    events: new Set(),
+  };
   memory.runs.set(runId(source, key), run);
   return run;
 }
@@ -417,7 +453,9 @@ function otherMethods(memory: Memory) {
     const payloads = new Set(memory.deliveries.map((delivery) => delivery.chunks));
     const payloadBytes = [...payloads].reduce((total, chunks) => total + sizeOf(chunks), 0);
     const quarantineBytes = memory.quarantine.reduce((total, { content }) => total + (content?.length ?? 0), 0);
-    return { liveBytes: payloadBytes + quarantineBytes + 150 * memory.runs.size, payloadBytes, quarantineBytes };
+    const ofEvents = bytesOfEvents(memory);
+    const liveBytes = payloadBytes + quarantineBytes + 150 * memory.runs.size;
+    return { liveBytes, payloadBytes, quarantineBytes, eventBytes: ofEvents };
   };
   return {
     maintain: async (input) => maintain(memory, input),

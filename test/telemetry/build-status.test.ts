@@ -47,7 +47,7 @@ const store: StoreStatus = {
       },
     },
   ],
-  size: { liveBytes: 100, payloadBytes: 60, quarantineBytes: 10 },
+  size: { liveBytes: 100, payloadBytes: 60, quarantineBytes: 10, eventBytes: 5 },
 };
 
 const facts: StatusFacts = {
@@ -62,7 +62,10 @@ const facts: StatusFacts = {
 test("from the state alone: what only the running bridge knows is null", () => {
   const status = buildStatus(facts);
   expect(status).toEqual(statusSchema.parse(status));
-  expect(status).toMatchObject({ daemon: null, state: { live_bytes: 100, payload_bytes: 60, quarantine_bytes: 10, max_bytes: 1_000 } });
+  expect(status).toMatchObject({
+    daemon: null,
+    state: { live_bytes: 100, payload_bytes: 60, quarantine_bytes: 10, event_bytes: 5, max_bytes: 1_000 },
+  });
   expect(status.sources).toEqual([
     {
       name: "eu",
@@ -82,6 +85,7 @@ test("from the state alone: what only the running bridge knows is null", () => {
       retention: { configured_ms: null, learned_ms: 7_000 },
       clock_skew_ms: null,
       discovered: 0,
+      detail_lost: 0,
       collected: 9,
       gone: 1,
       unreadable: 2,
