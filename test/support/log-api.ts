@@ -36,6 +36,8 @@ export interface LogApi {
   /** The message log: there, not there, or one that does not name these. */
   feed: "none" | "honest" | ((event: RunEvent) => boolean);
   ascending: boolean;
+  /** Runs that no listing shows, though they can be asked for. */
+  unlisted: (run: RunKey) => boolean;
   /** How long after it happened something is shown. */
   lag: number;
   now(): number;
@@ -62,6 +64,7 @@ export function logApi(clock: Pick<Clock, "monotonic" | "sleep">, start: number,
     fault: () => undefined,
     feed: "none",
     ascending: false,
+    unlisted: () => false,
     lag: 0,
     now: () => start + clock.monotonic(),
   };
@@ -100,6 +103,7 @@ const place = (of: RunKey) => `${String(of.createdAt).padStart(14, "0")}-${of.id
 
 function listed(api: LogApi, query: { cursor?: string; count?: number; state?: string }): RunPage {
   const runs = shown(api)
+    .filter((program) => !api.unlisted(program))
     .map((program) => runOf(program, api.now() - api.lag))
     .filter((run) => query.state === undefined || run.state === query.state)
     .sort((a, b) => (place(a) < place(b) ? 1 : -1))
