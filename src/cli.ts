@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { COMMANDS, type Command } from "./commands/commands.ts";
 import { CommandError, type CommandIo, EXIT } from "./commands/io.ts";
+import { runAsProcess } from "./commands/process.ts";
 import { VERSION } from "./version.ts";
 
 /** argv → one command → exit code. Results go to stdout, everything else to stderr. */
@@ -52,52 +53,4 @@ function overview(): string {
   return `wfotel ${VERSION}: Upstash Workflow runs as OpenTelemetry traces\n\nUsage: wfotel COMMAND [options]\n\n${lines.join("\n")}\n\n${COMMON_OPTIONS}`;
 }
 
-/** The first signal asks the command to end; the second ends the process at once. */
-function handleSignals(): Pick<CommandIo, "signal" | "onHangUp"> {
-  const controller = new AbortController();
-  const stopOn = (name: NodeJS.Signals, number: number) => {
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(128 + number);
-      controller.abort(name);
-    });
-  };
-  stopOn("SIGTERM", 15);
-  stopOn("SIGINT", 2);
-  const onTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
-  return {
-    signal: controller.signal,
-    onHangUp: (listener) => void (onTerminal ? stopOn("SIGHUP", 1) : process.on("SIGHUP", listener)),
-  };
-}
-
-function endWithBug(error: unknown): never {
-  process.stderr.write(`wfotel: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exit(EXIT.bug);
-}
-
-/** A reader that has gone (`wfotel convert … | head`) is no error of ours. */
-function endQuietlyWithoutReader(stream: NodeJS.WriteStream): void {
-  stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.bug));
-}
-
-process.on("unhandledRejection", endWithBug);
-endQuietlyWithoutReader(process.stdout);
-endQuietlyWithoutReader(process.stderr);
-const io: CommandIo = {
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  env: process.env,
-  cwd: process.cwd(),
-  ...handleSignals(),
-};
-try {
-  process.exitCode = await main(process.argv.slice(2), io);
-} catch (error) {
-  if (error instanceof CommandError) {
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = error.exitCode;
-  } else {
-    endWithBug(error);
-  }
-}
+await runAsProcess((io) => main(process.argv.slice(2), io));

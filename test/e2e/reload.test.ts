@@ -1,7 +1,9 @@
+import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { eventually, useBridges } from "../support/bridge.ts";
 import { CANARY_TOKEN, useSurroundings } from "../support/surroundings.ts";
+import { CLI, wfotel } from "../support/wfotel.ts";
 import { wireRun } from "../support/wire-run.ts";
 
 const here = useSurroundings();
@@ -119,4 +121,20 @@ test("the log's level follows a reload", async () => {
   here.api.store.putRun(wireRun("wfr_1", Date.now() - 60_000));
   await eventually(() => expect(bridge.log()).toMatch(/"run":"wfr_1","createdAt":\d+,"traceId":"[0-9a-f]{32}","msg":"run collected"/));
   expect(await bridge.stop()).toBe(0);
+});
+
+test("on a terminal SIGHUP is a stop: what is in flight when the terminal goes is delivered, once", async () => {
+  const slow = await here.startBackend({ respond: () => ({ status: 200, delayMs: 1_500 }) });
+  const config = configure({ destinations: [destination("slow", slow.url)], server: { listen: "" } });
+  here.api.store.putRun(wireRun("wfr_1", Date.now() - 60_000));
+  // script(1) gives the daemon a terminal, and takes it away when it is killed
+  const line = `exec '${process.execPath}' '${CLI}' run --config '${config}'`;
+  const terminal = spawn("script", ["-qefc", line, "/dev/null"], {
+    stdio: "ignore",
+    env: { PATH: process.env.PATH ?? "", SHELL: "/bin/sh" },
+  });
+  await eventually(() => expect(slow.requests).toHaveLength(1));
+  terminal.kill("SIGKILL");
+  await eventually(async () => expect(await wfotel(["run", "--once", "--config", config])).toMatchObject({ code: 0 }));
+  expect(slow.requests).toHaveLength(1);
 });
