@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { seeded } from "../../src/fake-upstash/scenarios/random.ts";
 import { copySource } from "./broken.ts";
@@ -62,6 +62,7 @@ function main(): Promise<number> | number {
     console.log(values.help ? USAGE.trim() : [...STORMS, ...SCENARIOS].map(({ name, fault }) => `${name.padEnd(36)} ${fault}`).join("\n"));
     return 0;
   }
+  if (!existsSync(program[0] ?? "")) throw new Error(`${program[0]} is not there: npm run build makes it`);
   const names = values.scenario ?? [];
   const exact = [...STORMS, ...SCENARIOS].some(({ name }) => names.includes(name));
   const chosen = ({ name }: Scenario) => names.length === 0 || (exact ? names.includes(name) : names.some((part) => name.includes(part)));
@@ -103,10 +104,10 @@ async function runAll(seed: number, scenarios: readonly Scenario[], storms: read
     }
   };
   await Promise.all(Array.from({ length: Number(values.parallel) }, work));
-  const { text, figures, failed } = summarize(results, seed);
+  const { text, figures, passed, failed } = summarize(results, seed);
   console.log(`\n${text}`);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
-  console.log(`${results.length - failed} passed, ${failed} failed`);
+  console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 && results.length > 0 ? 0 : 1;
 }
 

@@ -60,8 +60,9 @@ export async function liveUntilKilled(world: World, plan: KillPlan, options: Sta
   const reached = await Promise.race([reach(world, plan, kill), daemon.ended.then(() => true), tooLate(world)]);
   if (!reached) kill();
   await daemon.ended;
-  world.crashes += 1;
   world.onEvent = () => undefined;
+  if (daemon.end() !== "SIGKILL") throw new Error(`no kill ended the daemon, but ${daemon.end()}: ${daemon.output().slice(-500)}`);
+  world.crashes += 1;
   return { ...plan, reached, stage: await stageOf(world) };
 }
 

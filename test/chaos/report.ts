@@ -21,8 +21,9 @@ export function line({ name, seed, seconds, verdict, kills, crashes, faults, fai
         ]
       : []),
   ];
-  const why = failures.slice(0, 8).map((failure) => `\n       ${failure.slice(0, 2_500)}`);
-  return told.join(" · ") + why.join("") + (failures.length > 8 ? `\n       … and ${failures.length - 8} more` : "");
+  const reasons = [...new Set(failures)];
+  const why = reasons.slice(0, 8).map((failure) => `\n       ${failure.slice(0, 2_500)}`);
+  return told.join(" · ") + why.join("") + (reasons.length > 8 ? `\n       … and ${reasons.length - 8} more` : "");
 }
 
 export interface Figures {
@@ -41,7 +42,7 @@ export interface Figures {
   readonly faults: Readonly<Record<string, number>>;
 }
 
-export function summarize(results: readonly Result[], seed: number): { text: string; figures: Figures; failed: number } {
+export function summarize(results: readonly Result[], seed: number): { text: string; figures: Figures; passed: number; failed: number } {
   const kills = results.flatMap((result) => result.kills);
   const failed = results.filter((result) => result.failures.length > 0).length;
   const stormy = results.filter((result) => result.kills.length > 0);
@@ -67,7 +68,7 @@ export function summarize(results: readonly Result[], seed: number): { text: str
       return total;
     }, {}),
   };
-  return { text: table(figures), figures, failed: failed + (enoughInBetween(kills) ? 0 : 1) };
+  return { text: table(figures), figures, passed: results.length - failed, failed: failed + (enoughInBetween(kills) ? 0 : 1) };
 }
 
 /** With few kills chance decides; from 20 on at least half must have hit. */
