@@ -2,7 +2,6 @@ import { keyOf, type RunKey } from "../../src/model/run.ts";
 import { failureSpanId, invokeSpanId, runSpanId, traceId } from "../../src/trace/ids.ts";
 import type { Program } from "./log-api.ts";
 import { HOUR } from "./pipeline.ts";
-import { T0 } from "./run-builder.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** What must hold when a simulation has come to rest: every violation as a sentence; none is what is wanted. */
@@ -17,18 +16,18 @@ export async function violations(simulation: Simulation): Promise<string[]> {
   ];
 }
 
-/** When it starts, with `start_from: 1h`. */
-const EPOCH = T0;
+/** An hour before the API first answered; a second more, since its clock shows whole ones. */
+const ours = async ({ store }: Simulation) => ((await store.readSource("eu"))?.epoch ?? 0) + 1_000;
 
-const ended = ({ api }: Simulation) =>
-  api.programs.filter(({ endsAt }) => endsAt !== undefined && endsAt >= EPOCH + 1_000 && endsAt < api.now() - 15 * 60_000);
+const ended = ({ api }: Simulation, since: number) =>
+  api.programs.filter(({ endsAt }) => endsAt !== undefined && endsAt >= since && endsAt < api.now() - 15 * 60_000);
 const wireOf = (spans: Simulation["backends"][number]["spans"], id: string) =>
   [...(spans.get(id) ?? [])].map((text) => JSON.parse(text).span);
 
 /** input = delivered ∪ quarantined ∪ excluded */
 async function conservation(simulation: Simulation): Promise<string[]> {
   const { store, backends } = simulation;
-  const runs = ended(simulation);
+  const runs = ended(simulation, await ours(simulation));
   const outcomes = await store.outcomes("eu", runs);
   const quarantined = await store.quarantined({});
   return runs.flatMap((run, index) =>
@@ -75,8 +74,10 @@ function placements({ api, backends }: Simulation): string[] {
 }
 
 /** Sampling takes or leaves whole trees, if an honest API named their runs in time. */
-async function wholeTrees({ api, store, plans, honest }: Simulation): Promise<string[]> {
+async function wholeTrees(simulation: Simulation): Promise<string[]> {
+  const { api, store, plans, honest } = simulation;
   if (!honest) return [];
+  const since = await ours(simulation);
   const outcomes = await store.outcomes("eu", api.programs);
   const sampled = plans.filter((plan) => plan.sampling.ratio < 1);
   return sampled.flatMap(({ name }) =>
@@ -84,7 +85,7 @@ async function wholeTrees({ api, store, plans, honest }: Simulation): Promise<st
       const tree = api.programs.flatMap((run, index) => {
         return run.id === root.id || run.id.startsWith(`${root.id}.`) ? [{ run, outcome: outcomes[index]?.destinations[name] }] : [];
       });
-      if (root.invoker !== undefined || tree.some(({ run: { endsAt } }) => endsAt === undefined || endsAt < EPOCH + 1_000)) return [];
+      if (root.invoker !== undefined || tree.some(({ run: { endsAt } }) => endsAt === undefined || endsAt < since)) return [];
       const kept = tree.filter(({ outcome }) => outcome !== undefined && !outcome.startsWith("excluded"));
       const wanted = tree.some(({ run }) => run.state === "RUN_FAILED") || kept.length > 0 ? tree.length : 0;
       const words = tree.map(({ run, outcome }) => `${run.id} ${outcome}`).join(", ");
