@@ -26,8 +26,8 @@ export interface Figures {
   readonly feed: boolean;
   readonly seconds: number;
   readonly requestsPerSecond: number;
-  /** Of those that ended. */
-  readonly requestsPerRun: number;
+  /** Per run that was collected; `read` without the safety nets (newest page, lookback, sweep). */
+  readonly requestsPerRun: { readonly all: number; readonly read: number };
   /** Per second. */
   readonly byPurpose: Partial<Record<Purpose, number>>;
   /** At the end, ms: how far behind is what was listed whole (with the feed: the feed). */
@@ -83,7 +83,7 @@ export async function simulate(options: Options): Promise<Figures> {
   const { ended, collected } = endings(runs, store, clock.now());
   return {
     ...figures,
-    fallsBehind: isBehind(figures.backlog, options),
+    fallsBehind: isBehind(figures.backlog, figures.freshness.p50, options),
     ended,
     collectedOnce: collected.filter((times) => times === 1).length,
     collectedMoreThanOnce: collected.filter((times) => times > 1).length,
@@ -98,16 +98,19 @@ function setUp({ rate, feed, seconds, requestsPerSecond = REQUESTS_PER_SECOND, s
   return { runs, clock, store, delays, source: simulatedSource(runs, clock, { requestsPerSecond, latency: LATENCY_MS, feed }) };
 }
 
-function measured({ rate, feed, seconds }: Options, sent: SimulatedSource["requests"], { delays, runs, clock, store }: Rig) {
+function measured({ rate, feed, seconds }: Options, sent: SimulatedSource["requests"], { delays, store }: Rig) {
   const requests = Object.values(sent).reduce((sum, count) => sum + count, 0);
   const perSecond = Object.entries(sent).map(([purpose, count]) => [purpose, count / seconds]);
+  const collected = store.collected.reduce((sum, times) => sum + times, 0);
+  // without the feed a listing is how runs are found
+  const read = feed ? (sent.feed ?? 0) + (sent.open ?? 0) : requests - (sent.sweep ?? 0);
   delays.sort((a, b) => a - b);
   return {
     rate,
     feed,
     seconds,
     requestsPerSecond: requests / seconds,
-    requestsPerRun: requests / endings(runs, store, clock.now()).ended,
+    requestsPerRun: { all: requests / collected, read: read / collected },
     byPurpose: Object.fromEntries(perSecond) as Figures["byPurpose"],
     freshness: { p50: quantile(delays, 0.5), p99: quantile(delays, 0.99) },
   };
@@ -130,9 +133,12 @@ function backlog({ runs, store, clock }: Rig): number {
   return endings(runs, store, clock.now()).collected.filter((times) => times === 0).length;
 }
 
-/** More than a fiftieth of what ends is added to what waits; a cycle's own ebb and flow is not that. */
-function isBehind([half, end]: Figures["backlog"], { rate, seconds }: Options): boolean {
-  return end - half > (rate * seconds) / 2 / 50 + 60 * rate * 0.02 && end > 60 * rate;
+/**
+ * What waits has grown by more than half a minute of runs beyond a twentieth of what ended, or half of them waited for a
+ * minute and more. (Without the feed a long run is asked for every five minutes: so long some always wait.)
+ */
+function isBehind([half, end]: Figures["backlog"], p50: number, { rate, seconds }: Options): boolean {
+  return end - half > (rate * seconds) / 2 / 20 + 30 * rate || p50 > 60_000;
 }
 
 async function lagOf(store: StreamStore, clock: VirtualClock, feed: boolean): Promise<number> {

@@ -82,13 +82,13 @@ const DAY = 24 * HOUR;
 
 const doneRecord = (key: RunKey, parts: readonly number[]): RunRecord => ({ source: SOURCE, key, phase: "done", placement: "own", parts });
 
-/** All was read up to `start`, and the next sweep is due. */
+/** All was read up to `start`; the next sweep and the next lookback are due, so that what is measured includes them. */
 function steadyState(start: number, feed: boolean): SourceState {
   return {
     epoch: start - 30 * DAY,
     watermark: start,
     openListed: true,
-    lookbackAt: start,
+    lookbackAt: start - HOUR,
     readAt: start,
     sweep: { repaired: 0, startedAt: start - 2 * DAY, finishedAt: start - DAY },
     ...(feed && { feed: { status: "trusted", watermark: start, since: start - 30 * DAY } }),
