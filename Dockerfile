@@ -19,7 +19,9 @@ COPY --from=build /build/dist/wfotel.mjs /build/dist/THIRD-PARTY-LICENSES.txt /a
 # A new named volume takes over the owner of the folder it is mounted on.
 COPY --from=build --chown=65532:65532 /state /var/lib/wfotel
 USER 65532:65532
+# TMPDIR: the one folder that is writable where the root file system is read-only; for SQLite's and the demo's own files.
 ENV WFOTEL_STATE=/var/lib/wfotel/wfotel.db \
+    TMPDIR=/var/lib/wfotel \
     WFOTEL_LISTEN=0.0.0.0:9477
 VOLUME /var/lib/wfotel
 EXPOSE 9477

@@ -24,7 +24,7 @@ export function command(file: string, args: readonly string[], { cwd, env, input
     maxBuffer: 64 * 1024 * 1024,
     timeout: timeoutMs,
   });
-  const said = `${error?.message ?? ""}\n${stderr ?? ""}`.trim().split("\n").slice(-15).join("\n");
+  const said = `${error?.message ?? ""}\n${stderr ?? ""}`.trim().split("\n").slice(-40).join("\n");
   return { ok: status === 0, stdout: stdout ?? "", complaint: said };
 }
 

@@ -14,6 +14,8 @@ export interface Recipe {
   readonly needs: readonly string[];
   /** Versions, modules, flags: whatever decides what comes out. */
   readonly ingredients: unknown;
+  /** Whether what was put there still is what it was; where a folder holds everything itself it is. */
+  readonly works?: (folder: string) => boolean;
   /** Puts the program into `folder`. Returns why it cannot be had here; throws where it could be had but not made. */
   make(folder: string): string | undefined;
 }
@@ -27,12 +29,15 @@ function cacheFolder(): string {
 }
 
 /** Minutes the first time, nothing after that. Takes processor time only where nobody else wants it. */
-export function made({ name, needs, ingredients, make }: Recipe): Made {
+export function made({ name, needs, ingredients, works = () => true, make }: Recipe): Made {
   const hash = createHash("sha256")
     .update(JSON.stringify([ingredients, process.arch, process.platform]))
     .digest("hex");
   const folder = join(cacheFolder(), `${name}-${hash.slice(0, 12)}`);
-  if (existsSync(folder)) return { ok: true, folder };
+  if (existsSync(folder)) {
+    if (works(folder)) return { ok: true, folder };
+    rmSync(folder, { recursive: true });
+  }
   const missing = needs.filter((program) => !command("sh", ["-c", `command -v ${program}`]).ok);
   if (missing.length > 0) return { ok: false, reason: `not installed: ${missing.join(", ")}` };
   mkdirSync(cacheFolder(), { recursive: true });

@@ -1,6 +1,7 @@
 import type { TestProject } from "vitest/node";
 import { chromiumRecipe } from "./chromium.ts";
 import { collectorRecipe } from "./collector.ts";
+import { containerRecipe, hadolintRecipe } from "./container.ts";
 import { jaegerRecipe } from "./jaeger.ts";
 import { type Made, made, type Recipe } from "./recipe.ts";
 import { zipkinRecipe } from "./zipkin.ts";
@@ -11,7 +12,7 @@ declare module "vitest" {
   }
 }
 
-export type BackendName = "jaeger" | "collector" | "zipkin" | "chromium";
+export type BackendName = "jaeger" | "collector" | "zipkin" | "chromium" | "container" | "hadolint";
 export type Backends = Readonly<Record<BackendName, Made>>;
 
 const RECIPES: Readonly<Record<BackendName, Recipe>> = {
@@ -19,6 +20,8 @@ const RECIPES: Readonly<Record<BackendName, Recipe>> = {
   collector: collectorRecipe,
   zipkin: zipkinRecipe,
   chromium: chromiumRecipe,
+  container: containerRecipe,
+  hadolint: hadolintRecipe,
 };
 
 /**
