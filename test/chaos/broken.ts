@@ -19,7 +19,9 @@ export function copySource(): { readonly program: Program; readonly folder: stri
   cpSync(join(ROOT, "src"), join(folder, "src"), { recursive: true });
   cpSync(join(ROOT, "package.json"), join(folder, "package.json"));
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  return { program: [join(folder, "src", "cli.ts")], folder, clear: () => rmSync(folder, { recursive: true, force: true }) };
+  const clear = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", clear);
+  return { program: [join(folder, "src", "cli.ts")], folder, clear };
 }
 
 /** @throws Error where the line is no longer there: the sabotage has to follow the source */

@@ -7,6 +7,7 @@ import { line, summarize } from "./report.ts";
 import { type Result, runScenario, type Scenario } from "./scenario.ts";
 import { STORM_KILLS, STORMS } from "./scenarios/kills.ts";
 import { SCENARIOS } from "./scenarios.ts";
+import { abandonWorlds } from "./world.ts";
 
 /**
  * The chaos harness: the real daemon against the fake log API and a strict OTLP receiver, under every fault of the
@@ -132,6 +133,12 @@ async function runGuarded({ scenario, seed }: Entry, mayKill: () => boolean): Pr
   }
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    abandonWorlds();
+    process.exit(1);
+  });
+}
 try {
   process.exitCode = await main();
 } finally {

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -152,14 +153,27 @@ export async function openWorld(program: Program, seed: number, options: WorldOp
     ...runs(() => world),
     rotateSecrets: (token, header) => writeSecrets(folder, { token, header }),
     async close() {
+      open.delete(world);
       for (const daemon of world.daemons) daemon.child.kill("SIGKILL");
       await Promise.all([...world.daemons.map((daemon) => daemon.ended), api.close(), ...backends.map(({ receiver }) => receiver.close())]);
       rmSync(folder, { recursive: true, force: true });
     },
   };
   hooks.world = world;
+  open.add(world);
   writeSecrets(folder, { token: canaries.token, header: canaries.header });
   return world;
+}
+
+const open = new Set<World>();
+
+/** The harness is being stopped: nothing of it may stay behind, neither a daemon nor a folder. */
+export function abandonWorlds(): void {
+  for (const { daemons, folder, stateFolder } of open) {
+    for (const { child } of daemons) child.kill("SIGKILL");
+    spawnSync("umount", ["-l", stateFolder], { stdio: "ignore" }); // of the scenario that fills a disk
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 interface Hooks {

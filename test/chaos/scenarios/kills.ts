@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { between } from "../../../src/fake-upstash/scenarios/random.ts";
+import { between, seeded } from "../../../src/fake-upstash/scenarios/random.ts";
 import { liveUntilKilled, planKill } from "../kill.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 import type { World } from "../world.ts";
@@ -12,11 +12,12 @@ export const STORM_KILLS = 25;
 async function storm(world: World, stage: Stage): Promise<void> {
   world.history(15);
   world.sleepers(4, 5_000, 15_000);
+  const plans = seeded(between(world.random, 1, 2 ** 31)); // of their own: the tide draws as time goes by
   const tide = setInterval(() => world.flow(1), 150);
   try {
     for (let i = 0; i < STORM_KILLS && stage.mayKill(); i += 1) {
       world.flow(between(world.random, 1, 6));
-      stage.kills.push(await liveUntilKilled(world, planKill(world.random)));
+      stage.kills.push(await liveUntilKilled(world, planKill(plans)));
       world.fault("kill -9");
     }
   } finally {
