@@ -48,6 +48,7 @@ function runSamples(status: SourceStatus, now: number): Sample[] {
     sample("wfotel_source_runs_collected_total", { source }, status.collected),
     sample("wfotel_source_runs_gone_total", { source }, status.gone),
     sample("wfotel_source_runs_unreadable_total", { source }, status.unreadable),
+    sample("wfotel_source_runs_detail_lost_total", { source }, status.detail_lost),
     sample("wfotel_source_sweep_repaired_total", { source }, status.sweep.repaired),
     ...byReason(status.excluded).map(([reason, runs]) => sample("wfotel_source_runs_excluded_total", { source, reason }, runs)),
     ...status.open.by_age.map(({ from_ms, runs }) => sample("wfotel_source_open_runs", { source, age_from: ageLabel(from_ms) }, runs)),

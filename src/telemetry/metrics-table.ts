@@ -34,6 +34,10 @@ export const METRICS = {
   wfotel_source_runs_excluded_total: kept("Runs that no destination gets, by rule: dropped, filtered", "source", "reason"),
   wfotel_source_runs_gone_total: kept("Runs that the API stopped showing before they ended", "source"),
   wfotel_source_runs_unreadable_total: kept("Entries of the log that are no run; quarantined", "source"),
+  wfotel_source_runs_detail_lost_total: kept(
+    "Runs of which the message log's events had to go before their end, for lack of room",
+    "source",
+  ),
   wfotel_source_open_runs: gauge("Runs that have not ended; age_from is the lower limit of their age", "source", "age_from"),
   wfotel_source_watched_runs: gauge("Runs that are asked for again, by why", "source", "reason"),
   wfotel_source_watched_oldest_seconds: gauge("Age of the oldest of them", "source", "reason"),
