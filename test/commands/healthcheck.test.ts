@@ -36,6 +36,7 @@ test("a healthcheck loads node:http and next to nothing of the program", async (
       "src/commands/healthcheck.ts",
       "src/commands/io.ts",
       "src/commands/local-http.ts",
+      "src/commands/process.ts",
       "src/telemetry/server.ts",
       "src/version.ts",
     ]);
