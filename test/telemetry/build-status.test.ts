@@ -80,7 +80,7 @@ test("from the state alone: what only the running bridge knows is null", () => {
       },
       watched: { open: { runs: 3, oldest_created_at: at(NOW - 90) }, ancestor: { runs: 1, oldest_created_at: "unknown" } },
       budget: null,
-      capacity: { runs_per_second: null, with_feed: { runs_per_second: 90, used: null }, without_feed: { runs_per_second: 8, used: null } },
+      capacity: { runs_per_second: null, with_feed: { runs_per_second: 50, used: null }, without_feed: { runs_per_second: 17, used: null } },
       sweep: { running: true, started_at: at(NOW - 10), finished_at: at(NOW - 20), repaired: 3 },
       retention: { configured_ms: null, learned_ms: 7_000 },
       clock_skew_ms: null,
@@ -137,7 +137,7 @@ test("from the running bridge: budget, capacity used, lag, skew, requests in fli
       paused_until: at(NOW + 9),
       used_last_minute: { feed: 60, open: 30 },
     },
-    capacity: { runs_per_second: 4, with_feed: { runs_per_second: 90, used: 0.044 }, without_feed: { runs_per_second: 8, used: 0.5 } },
+    capacity: { runs_per_second: 4, with_feed: { runs_per_second: 50, used: 0.08 }, without_feed: { runs_per_second: 17, used: 0.235 } },
     retention: { configured_ms: 5 },
     clock_skew_ms: -40,
   });
