@@ -10,13 +10,13 @@ const seeds = (count: number) => Array.from({ length: count }, (_, n) => first +
 const MINUTE = 60_000;
 
 describe("input = delivered ∪ quarantined ∪ excluded, whatever fails and dies", () => {
-  test.each(seeds(8))("seed %i", { timeout: MINUTE }, async (seed) => {
+  test.each(seeds(8))("seed %i", { timeout: 2 * MINUTE }, async (seed) => {
     expect(await violations(await simulate(seed))).toEqual([]);
   });
 });
 
 describe("whole trees are sampled and placed, while backends fail and processes die", () => {
-  test.each(seeds(4))("seed %i", { timeout: MINUTE }, async (seed) => {
+  test.each(seeds(4))("seed %i", { timeout: 2 * MINUTE }, async (seed) => {
     expect(await violations(await simulate(seed, { apiFaults: false }))).toEqual([]);
   });
 });
@@ -70,7 +70,7 @@ function changing(change: (run: RunChange) => RunChange): (store: Store) => Stor
 }
 
 describe("a bridge that is broken on purpose is found out:", () => {
-  test.each(Object.entries(BROKEN))("it %s", { timeout: 2 * MINUTE }, async (_, { finds, ...options }) => {
+  test.each(Object.entries(BROKEN))("it %s", { timeout: 5 * MINUTE }, async (_, { finds, ...options }) => {
     const { sabotage: __, ...sound } = options;
     for (const seed of seeds(10)) {
       const found = await violations(await simulate(seed, options));

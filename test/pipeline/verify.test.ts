@@ -53,6 +53,7 @@ function context(over: Partial<SourceContext> = {}, config: object = {}): Source
     destinations: [{ name: "jaeger", encoding: "protobuf", sampling: { ratio: 1, keep: [] } }],
     matches: (run) => matchesFilters(run, parsed.filters),
     hasRoom: async () => true,
+    maxEventBytes: 0,
     onQueued: () => undefined,
     clock,
     server: serverClock(clock),

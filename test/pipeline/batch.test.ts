@@ -1,0 +1,133 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Outcome } from "../../src/destinations/destination.ts";
+import { encodeRun } from "../../src/otlp/encode.ts";
+import { backoff } from "../../src/pipeline/backoff.ts";
+import { bodyOf, createBatch, halvesOf, pack, requestsOf } from "../../src/pipeline/batch.ts";
+import { isolate } from "../../src/pipeline/isolate.ts";
+import type { QueuedDelivery, StoredChunk } from "../../src/state/store.ts";
+import { mapRun } from "../../src/trace/map-run.ts";
+import { ownPlacement } from "../../src/trace/placement.ts";
+import { DELIVERED, refuses, timesOut, unauthorized } from "../support/backend.ts";
+import "../support/property-seed.ts";
+import { aRun, settingsWith, T0 } from "../support/run-builder.ts";
+
+const chunk = (bytes: number, spans = 1): StoredChunk => ({ bytes: new Uint8Array(bytes), spans });
+function delivery(id: number, chunks: readonly StoredChunk[]): QueuedDelivery {
+  const bytes = chunks.reduce((sum, one) => sum + one.bytes.length, 0);
+  const times = { firstEnd: T0, lastEnd: T0, queuedAt: T0 };
+  return {
+    id,
+    encoding: "protobuf",
+    source: "eu",
+    key: { id: `r${id}`, createdAt: T0 },
+    part: 0,
+    chunks,
+    bytes,
+    spans: chunks.length,
+    ...times,
+  };
+}
+
+const deliveries = fc
+  .array(fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 12 })
+  .map((all) =>
+    all.map((sizes, id) =>
+      delivery(
+        id,
+        sizes.map((size) => chunk(size)),
+      ),
+    ),
+  );
+
+describe("requests", () => {
+  test("packed from the front hold no more than allowed, unless one alone does, and nothing is skipped", () => {
+    fc.assert(
+      fc.property(deliveries, fc.integer({ min: 1, max: 1_000 }), fc.integer({ min: 1, max: 5 }), (queue, maxBytes, maxItems) => {
+        const taken = pack(queue, "protobuf", maxBytes, maxItems);
+        expect(taken).toEqual(queue.slice(0, taken.length));
+        expect(taken.length).toBeGreaterThanOrEqual(1);
+        expect(taken.length).toBeLessThanOrEqual(maxItems);
+        if (taken.length > 1) expect(taken.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThanOrEqual(maxBytes);
+      }),
+    );
+  });
+
+  test("of a batch hold every chunk once and in order; several deliveries are always one request", () => {
+    fc.assert(
+      fc.property(deliveries, fc.integer({ min: 1, max: 1_000 }), (queue, maxBytes) => {
+        const requests = requestsOf(queue, "protobuf", maxBytes);
+        expect(requests.flat()).toEqual(queue.flatMap(({ chunks }) => chunks));
+        if (queue.length > 1) expect(requests).toHaveLength(1);
+        else for (const chunks of requests) expect(chunks.length === 1 || bodyOf(chunks, "protobuf").length <= maxBytes).toBe(true);
+      }),
+    );
+  });
+
+  test("halves of a batch hold what it held", () => {
+    expect(halvesOf(createBatch([1, 2, 3, 4, 5])).map(({ ids }) => ids)).toEqual([
+      [1, 2, 3],
+      [4, 5],
+    ]);
+  });
+});
+
+describe("isolating", () => {
+  const settings = settingsWith();
+  const chunks = Array.from({ length: 32 }, (_, n) => {
+    const run = aRun(10, [], { id: `run-${n}-` });
+    return encodeRun(mapRun(run, ownPlacement(run, settings), settings), "protobuf");
+  }).flat();
+  const search = (answer: (body: Buffer) => Outcome, suspect: "interrupts" | "refuses" = "interrupts") => ({
+    encoding: "protobuf" as const,
+    send: async (body: Uint8Array) => answer(Buffer.from(body)),
+    suspect,
+  });
+
+  test("finds the one span that is refused with two requests a level, and delivers the others on the way", async () => {
+    let requests = 0;
+    const found = await isolate(
+      chunks,
+      search((body) => {
+        requests += 1;
+        return body.includes("run-20-") ? refuses() : DELIVERED;
+      }),
+      refuses(),
+    );
+    expect(found).toMatchObject({ kind: "isolated", accepted: 31, refused: [{ reason: "refused", status: 400, spans: 1 }] });
+    expect(requests).toBe(10);
+  });
+
+  test("is interrupted by an answer that says nothing about the run", async () => {
+    expect(
+      await isolate(
+        chunks,
+        search(() => timesOut),
+      ),
+    ).toEqual({ kind: "interrupted", outcome: timesOut });
+    expect(
+      await isolate(
+        chunks,
+        search(() => unauthorized),
+      ),
+    ).toEqual({ kind: "interrupted", outcome: unauthorized });
+  });
+
+  test("of a run that was found guilty takes a time-out for a refusal", async () => {
+    const found = await isolate(
+      chunks,
+      search((body) => (body.includes("run-3-") ? timesOut : DELIVERED), "refuses"),
+    );
+    expect(found).toMatchObject({ kind: "isolated", accepted: 31, refused: [{ reason: "server_error", spans: 1 }] });
+  });
+});
+
+test("the back-off is in (0, min(cap, base · 2^attempt)], whatever chance says", () => {
+  fc.assert(
+    fc.property(fc.nat(5_000), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (attempt, random) => {
+      const wait = backoff(attempt, random, 1_000, 300_000);
+      expect(wait).toBeGreaterThan(0);
+      expect(wait).toBeLessThanOrEqual(Math.min(300_000, 1_000 * 2 ** Math.min(attempt, 30)));
+    }),
+  );
+});
