@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "../config/schema.ts";
+import { systemClock } from "../pipeline/clock.ts";
 import type { SourceContext } from "../pipeline/context.ts";
 import type { Deliverer } from "../pipeline/deliver.ts";
 import type { SourceLoop } from "../pipeline/loop.ts";
@@ -38,6 +39,9 @@ export interface BridgeSetup {
    */
   readonly daemon: boolean;
 }
+
+/** A state that could not be written is tried again after this. */
+const TRY_AGAIN_MS = 1_000;
 
 /** What was opened, in order: closed in the reverse order, however far the start came. */
 type Release = (() => Promise<void> | void)[];
@@ -144,9 +148,26 @@ async function runUntilStopped(
     await parts.work.close();
     log.level = plan.config.telemetry.log.level;
     health.clear();
-    parts.work = await openWork(parts, plan);
+    const work = await openAgain(parts, plan, signal);
+    if (work === undefined) break;
+    parts.work = work;
   }
   log.info("stopped");
+}
+
+/** A disk that is full now is no reason to end: it is tried until it works, or `signal` is aborted. */
+async function openAgain(parts: Parts, plan: Plan, signal: AbortSignal): Promise<Work | undefined> {
+  while (!signal.aborted) {
+    try {
+      return await openWork(parts, plan);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      parts.log.error({ error: error.message }, "the state cannot be written: the new configuration waits for it");
+      parts.operation.health.condition("state", error.message);
+      await systemClock.sleep(TRY_AGAIN_MS, signal);
+    }
+  }
+  return undefined;
 }
 
 /** Runs until it is stopped or has failed, or until a reload gave a valid configuration: that one. */

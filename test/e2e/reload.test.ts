@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { eventually, useBridges } from "../support/bridge.ts";
 import { CANARY_TOKEN, useSurroundings } from "../support/surroundings.ts";
@@ -99,6 +101,23 @@ test("what needs a restart stays as it is, and is named", async () => {
   here.api.store.putRun(wireRun("wfr_1", Date.now() - 60_000));
   await eventually(() => expect(runsAt(here.backend)).toEqual(["wfr_1"]));
   expect(await bridge.stop()).toBe(0);
+});
+
+test.each(["it is written after all", "it is stopped"])("a state that cannot be written at SIGHUP is waited for, until %s", async (end) => {
+  const bridge = await startBridge(["--config", configure()]);
+  await eventually(async () => expect((await bridge.page("/readyz")).status).toBe(200));
+  const other = new DatabaseSync(join(here.folder, "wfotel.db"));
+  other.exec("BEGIN IMMEDIATE");
+  configure({ destinations: [destination("backend", here.backend.url), destination("new", here.backend.url)] });
+  bridge.child.kill("SIGHUP");
+  await eventually(() => expect(bridge.log()).toContain("the new configuration waits for it"));
+  expect(await bridge.page("/readyz")).toMatchObject({ status: 503 });
+  if (end === "it is written after all") {
+    other.exec("COMMIT");
+    await eventually(() => expect(bridge.log()).toContain('"reloaded"'));
+  }
+  expect(await bridge.stop()).toBe(0);
+  other.close();
 });
 
 test("a removed source leaves health and metrics, and the bridge stays alive", async () => {
