@@ -80,7 +80,8 @@ export async function simulate(options: Options): Promise<Figures> {
   await clock.advance(restSeconds * 1_000);
   stop.abort();
   await clock.until(loop);
-  const { ended, collected } = endings(runs, store, clock.now());
+  // sleepers from before the start go on waking: without the feed the last of them are seen within five minutes
+  const { ended, collected } = endings(runs, store, clock.now() - (restSeconds > 0 ? 360_000 : 0));
   return {
     ...figures,
     fallsBehind: isBehind(figures.backlog, figures.freshness.p50, options),
