@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { command, mustRun } from "./command.ts";
@@ -65,9 +65,14 @@ export interface Image {
 /** Builds the repository's Dockerfile in a storage of its own. */
 export function buildImage(bases: string, repository: string): Image {
   const storage = mkdtempSync(join(tmpdir(), "wfotel-image-"));
-  const env = { BUILDAH_ISOLATION: "chroot", STORAGE_DRIVER: "vfs" };
-  const buildah = (...args: string[]) =>
-    mustRun("buildah", ["--root", join(storage, "root"), "--runroot", join(storage, "run"), ...args], { env, cwd: repository }).trim();
+  const env = { BUILDAH_ISOLATION: "chroot" };
+  const options = ["--storage-driver", "vfs", "--root", join(storage, "root"), "--runroot", join(storage, "run")];
+  const buildah = (...args: string[]) => mustRun("buildah", [...options, ...args], { env, cwd: repository }).trim();
+  const remove = () => {
+    // buildah mounts its storage on itself, and leaves it so.
+    for (const folder of mountsIn(storage)) mustRun("umount", [folder]);
+    rmSync(storage, { recursive: true, force: true });
+  };
   const mounted = (image: string) => buildah("mount", buildah("from", "--pull-never", image));
   try {
     makeBase(buildah, join(bases, "slim.tar"), "docker.io/library/node:24-bookworm-slim", false);
@@ -77,12 +82,20 @@ export function buildImage(bases: string, repository: string): Image {
       config: JSON.parse(buildah("inspect", "--type", "image", "wfotel:test")).Docker.config,
       root: mounted("wfotel:test"),
       baseRoot: mounted("docker.io/library/node:24-bookworm-slim"),
-      remove: () => rmSync(storage, { recursive: true, force: true }),
+      remove,
     };
   } catch (error) {
-    rmSync(storage, { recursive: true, force: true });
+    remove();
     throw error;
   }
+}
+
+/** The innermost first. */
+function mountsIn(folder: string): string[] {
+  const points = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "");
+  return points.filter((point) => point.startsWith(`${folder}/`)).reverse();
 }
 
 /** Debian with this Node; for the build stage with npm, and with the settings by which this machine reaches its registry. */

@@ -1,11 +1,11 @@
 import type { LogStore } from "../../src/fake-upstash/log-store.ts";
-import { stage } from "../../src/fake-upstash/scenarios/stage.ts";
+import { putRecorded } from "../../src/fake-upstash/recording/stage.ts";
 import type { WireRun } from "../../src/fake-upstash/wire.ts";
 import { sequential, started, wireRun, wireStep } from "../support/wire-run.ts";
 
 /** Everything the demo plays, over and done, and two runs with names that are hard on a backend. */
 export function putHistory(store: LogStore, now: number): void {
-  stage(store, now - 60_000);
+  putRecorded(store, now - 60_000);
   store.putRun(oddRun(now - 90_000));
   store.putRun(wireRun("wfr_empty_name", now - 80_000, { length: 700, steps: [started("wfr_empty_name", now - 80_000)] }));
 }

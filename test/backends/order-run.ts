@@ -13,7 +13,7 @@ const call = (name: string, ms: number, url: string, status: number): CallWork =
 });
 
 /** A believable run that shows what a timeline is for: work side by side, a sleep, a call that fails and what is done about it. */
-export const ORDER = scenario("order", "an order whose first courier has no capacity", {
+const ORDER = scenario("order", "an order whose first courier has no capacity", {
   url: "https://shop.example.com/api/orders",
   labels: ["orders"],
   steps: [
