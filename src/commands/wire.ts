@@ -69,6 +69,7 @@ export function sourceContext(source: Config["sources"][number], parts: SourcePa
     })),
     matches: (run) => matchesFilters(run, source.filters),
     hasRoom,
+    maxEventBytes: config.state.max_size / 4,
     onQueued,
     clock: systemClock,
     server: serverClock(systemClock),

@@ -5,6 +5,7 @@ import type { CollectedRun } from "../telemetry/observation.ts";
 import { traceId } from "../trace/ids.ts";
 import type { SourceContext } from "./context.ts";
 import { decide, isExported, isOurs, type Page } from "./decide.ts";
+import { type DetailReading, type Details, findDetails } from "./detail.ts";
 import { findMarks } from "./marks.ts";
 import { type Resolution, resolvePlacements } from "./place.ts";
 import { treeFacts } from "./sampling.ts";
@@ -26,6 +27,8 @@ export interface PageInput {
   readonly readAt?: Millis | undefined;
   /** A trusted feed will name what ends. */
   readonly feed: boolean;
+  /** How far the message log was read, where it is to be used. */
+  readonly detail?: DetailReading | undefined;
   /** The runs were met in a listing: that leaves alone what is to be asked for at a time of its own. */
   readonly listed?: boolean;
   /** Entries that were warned about; added to. */
@@ -53,7 +56,10 @@ export async function collectPage(context: SourceContext, input: PageInput, sign
   const pending = runs.filter((run) => isTerminal(run) && needsPlacement(known.get(keyOf(run))));
   const { fetched, resolutions } = await resolvePlacements(context, pending, runs, known, exported, signal);
   const all = distinctRuns([...runs, ...fetched]);
-  const page = await pageOf(context, input, known, all, resolutions);
+  const page = {
+    ...(await pageOf(context, input, known, all, resolutions)),
+    details: await detailsOf(context, input, known, all, resolutions, signal),
+  };
   const decided = decideAll(page, all, resolutions);
   const stored = await commitPage(context, pageCommit(context, input, decided.changes, decided.counts), () =>
     decideAll({ ...page, room: false }, all, resolutions),
@@ -77,7 +83,7 @@ async function pageOf(
   known: ReadonlyMap<string, RunRecord>,
   all: readonly WorkflowRun[],
   resolutions: ReadonlyMap<string, Resolution>,
-): Promise<Page> {
+): Promise<Omit<Page, "details">> {
   const { config, server, store, source, hasRoom } = context;
   const failed = all.filter((run) => known.get(keyOf(run))?.phase === "collected");
   const outcomes = await store.outcomes(source.name, failed);
@@ -92,6 +98,25 @@ async function pageOf(
     trees: await treeFacts(context, input, all, resolutions),
     outcomes: new Map(failed.map((run, index) => [keyOf(run), outcomes[index]?.destinations ?? {}])),
   };
+}
+
+async function detailsOf(
+  context: SourceContext,
+  input: PageInput,
+  known: ReadonlyMap<string, RunRecord>,
+  all: readonly WorkflowRun[],
+  resolutions: ReadonlyMap<string, Resolution>,
+  signal: AbortSignal,
+): Promise<Details> {
+  if (!(await context.hasRoom())) return new Map();
+  const placed = all.filter((run) => isTerminal(run) && resolutions.get(keyOf(run))?.kind === "placed");
+  return findDetails(
+    context,
+    input.detail,
+    placed.filter((run) => needsPlacement(known.get(keyOf(run)))),
+    known,
+    signal,
+  );
 }
 
 function decideAll(page: Page, runs: readonly WorkflowRun[], resolutions: ReadonlyMap<string, Resolution>) {

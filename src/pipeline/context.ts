@@ -21,6 +21,8 @@ export interface SourceContext {
   readonly matches: (run: WorkflowRun) => boolean;
   /** False while the state is over its size: no new payloads then. */
   readonly hasRoom: () => Promise<boolean>;
+  /** What the message log's events of open runs may take in the state. */
+  readonly maxEventBytes: number;
   /** Called when something new was queued. */
   readonly onQueued: () => void;
   /** Told of each cycle when it is over, and of each run that is collected. */

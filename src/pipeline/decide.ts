@@ -1,14 +1,17 @@
+import type { MessageEvent } from "../model/event.ts";
 import { endOf, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import { encodeRun } from "../otlp/encode.ts";
 import type { CollectedPart, RunChange, RunRecord, Watch } from "../state/store.ts";
 import type { CollectedRun } from "../telemetry/observation.ts";
 import { withEventLinks } from "../trace/event-links.ts";
 import { mapRun } from "../trace/map-run.ts";
+import { mostAttempts } from "../trace/messages.ts";
 import { nameRun } from "../trace/naming.ts";
 import type { MappedRun } from "../trace/span.ts";
 import { spanBytes } from "../trace/span-size.ts";
 import { collectedRun } from "./collected-run.ts";
 import type { DestinationPlan, SourceContext } from "./context.ts";
+import type { Details } from "./detail.ts";
 import { eventLinks, factsOf, type Marks, marksOf } from "./marks.ts";
 import { decodePlacement, encodePlacement, type Located, type Resolution } from "./place.ts";
 import { NO_TREE, type TreeFacts, type Verdict, verdict } from "./sampling.ts";
@@ -27,6 +30,8 @@ export interface Page {
   readonly trees: ReadonlyMap<string, TreeFacts>;
   /** What earlier runs left behind for these. */
   readonly marks: Marks;
+  /** What the message log tells of those that are about to be mapped. */
+  readonly details: Details;
   /** Of runs that were collected before: what became of them, by destination. */
   readonly outcomes: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
@@ -57,7 +62,14 @@ export function decide(page: Page, run: WorkflowRun, resolution: Resolution | un
   if (resolution === undefined) return {};
   if (resolution.kind === "none") return notExported(page, run, record);
   if (resolution.kind === "wait") return { change: waiting(page, run, "ancestor", resolution.absent) };
-  return collect(page, run, resolution);
+  const detail = page.details.get(keyOf(run)) ?? [];
+  return detail === "wait" ? { change: unsettled(page, run, record) } : collect(page, run, resolution, detail);
+}
+
+/** It has ended, and the message log may still have more of it: soon again. Open for now, and not named where the feed has not. */
+function unsettled({ now, rules }: Page, run: WorkflowRun, record: RunRecord | undefined): RunChange {
+  const reason = record?.watch?.reason === "ended" ? "ended" : "open";
+  return { key: run, phase: "open", watch: { reason, polls: 0, dueAt: now + rules.interval } };
 }
 
 function openChange(page: Page, run: WorkflowRun, record: RunRecord | undefined, resolution: Resolution | undefined): RunChange {
@@ -87,17 +99,18 @@ function waiting(page: Page, run: WorkflowRun, reason: "ancestor" | "verdict", a
   return { key: run, phase: "waiting", endedAt: endOf(run), watch: counted === undefined ? watch : { ...watch, absent: counted } };
 }
 
-function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located): Decision {
+function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located, events: readonly MessageEvent[]): Decision {
   const { context } = page;
   const encoded = encodePlacement(run, resolution, context.settings);
   const placement = encoded === undefined ? {} : { placement: encoded };
   if (!page.room) return { change: { key: run, phase: "waiting", endedAt: endOf(run), watch: watchForRoom(page.now), ...placement } };
   const tree = page.trees.get(keyOf(run)) ?? NO_TREE;
-  const verdicts = context.destinations.map((plan) => ({ plan, verdict: verdict(run, resolution, plan, tree) }));
+  const attempts = mostAttempts(events);
+  const verdicts = context.destinations.map((plan) => ({ plan, verdict: verdict(run, resolution, plan, tree, attempts) }));
   const waits = verdicts.some(({ verdict: { kind } }) => kind === "wait");
   const watch = waits ? waiting(page, run, "verdict").watch : watchFailure(run, undefined, page.now, page.rules);
   const keptBy = verdicts.flatMap(({ plan, verdict: said }) => (said.kind === "keep" && said.keepsTree ? [plan.name] : []));
-  const mapped = mapWith(page, run, resolution);
+  const mapped = mapWith(page, run, resolution, events);
   const bytes = mapped.spans.reduce((sum, span) => sum + spanBytes(span), 0);
   const observed = context.observer && collectedRun(context.source.name, run, mapped, page.now);
   const first = page.known.get(keyOf(run))?.parts.length ? {} : { counts: { collected: 1 }, collected: observed };
@@ -116,8 +129,9 @@ function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located)
   };
 }
 
-function mapWith({ context, marks }: Page, run: WorkflowRun, { placement }: Located): MappedRun {
-  return withEventLinks(mapRun(run, placement, context.settings, factsOf(run, marks)), eventLinks(marks));
+function mapWith({ context, marks }: Page, run: WorkflowRun, { placement }: Located, events: readonly MessageEvent[]): MappedRun {
+  const facts = { ...factsOf(run, marks), events };
+  return withEventLinks(mapRun(run, placement, context.settings, facts), eventLinks(marks));
 }
 
 /** Other runs may lie in its trace; the size of a trace that holds one run is nobody's question. */

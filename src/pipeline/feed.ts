@@ -1,13 +1,15 @@
 import { endOf, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
-import type { EventPage, RunEvent } from "../sources/source.ts";
-import type { RunChange } from "../state/store.ts";
+import type { EventPage } from "../sources/source.ts";
+import type { FeedState } from "../state/store.ts";
+import { wantsDetail } from "./detail.ts";
+import { storeEvents } from "./feed-page.ts";
 import type { Reader } from "./reader.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
 
 /**
  * The completion feed: the message log read as one unfiltered stream by time. It names what has started
  * and what has ended; a run it names as ended is then asked for by its id (ask.ts). It
- * writes watches and nothing else, so a feed that lies can delay a run but never lose one.
+ * writes watches, and events that wait for their run's end, and nothing else: so a feed that lies can delay a run but never lose one.
  */
 
 const PAGE = 1_000;
@@ -17,8 +19,6 @@ const OVERLAP_MS = 2_000;
 const LATE_AFTER_MS = 60_000;
 /** A feed that is not there is looked for again after this; one that was caught lying, too. */
 const RETRY_AFTER_MS = 600_000;
-
-const ENDS = new Set(["RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"]);
 
 /** @param back for late events, too: to a minute before it was last read so. @throws StoreError */
 export async function readFeed(reader: Reader, back: boolean, signal: AbortSignal): Promise<{ readonly trouble?: Trouble }> {
@@ -31,20 +31,22 @@ export async function readFeed(reader: Reader, back: boolean, signal: AbortSigna
   const cursors = new Set<string>();
   let cursor: string | undefined;
   let newest: Millis | undefined;
+  let stored = true;
+  const settle = () => settleFeed(reader, { newest, startedAt, from: stored ? floor : startedAt, stored });
   for (;;) {
     const reply = await source.events({ count: PAGE, ...(cursor !== undefined && { cursor }) }, "feed", signal);
     if (reply.kind === "refused" && reply.reason === "not_found") return standDown(reader, "absent", "the API has no message log");
     if (reply.kind !== "ok") return { trouble: troubleOf(reply) };
     server.observe(reply.serverTime);
     const page = reply.value;
-    await storeEvents(reader, page);
+    stored = (await storeEvents(reader, page)) && stored;
     if (page.events.length > 0) newest = page.events.reduce((latest, event) => Math.max(latest, event.time), newest ?? 0);
     const isWhole = page.cursor === undefined || isPast(page, floor);
     if (isWhole && readsBack) reader.memory.feedReadBackAt = startedAt;
-    if (page.cursor === undefined) return settleFeed(reader, newest, startedAt);
+    if (page.cursor === undefined) return settle();
     // page after page of a log that begins with its oldest events would be read to find the newest
     if (!isDescending(page)) return standDown(reader, "distrusted", "it does not begin with the newest events");
-    if (isWhole) return settleFeed(reader, newest, startedAt);
+    if (isWhole) return settle();
     if (cursors.has(page.cursor)) return standDown(reader, "distrusted", "its paging does not end");
     cursors.add(page.cursor);
     cursor = page.cursor;
@@ -77,18 +79,30 @@ function isDescending({ events }: EventPage): boolean {
   return middle === 0 || mean(events.slice(0, middle)) >= mean(events.slice(-middle));
 }
 
-/** All of it was read. @param newest time of its latest event */
-async function settleFeed(reader: Reader, newest: Millis | undefined, startedAt: Millis): Promise<{ trouble?: Trouble }> {
-  const { server, log, source } = reader.context;
-  const feed = reader.state().feed ?? { status: "unknown" };
+interface FeedRead {
+  /** Time of its latest event. */
+  readonly newest: Millis | undefined;
+  readonly startedAt: Millis;
+  /** Every event since then was seen. */
+  readonly from: Millis;
+  /** And what is kept of them stored. */
+  readonly stored: boolean;
+}
+
+/** All of it was read. */
+async function settleFeed(reader: Reader, { newest, startedAt, from, stored }: FeedRead): Promise<{ trouble?: Trouble }> {
+  const { server, log, source, config } = reader.context;
+  const feed: FeedState = reader.state().feed ?? { status: "unknown" };
   const trusted = feed.status === "trusted";
   // an empty log proves nothing: it is trusted once it has named something
   if (!trusted && newest === undefined) return {};
+  reader.memory.feedReadAt = startedAt;
   const watermark = Math.min(Math.max(newest ?? 0, feed.watermark ?? 0), server.now());
-  if (trusted && watermark === feed.watermark) return {};
+  const detailFrom = !wantsDetail(config) ? undefined : stored ? (feed.detailFrom ?? from) : from;
+  if (trusted && watermark === feed.watermark && detailFrom === feed.detailFrom) return {};
   if (!trusted) log.info({ source: source.name }, "the message log answers: it names what ends");
   const since = (trusted ? feed.since : undefined) ?? startedAt;
-  await reader.save({ feed: { status: "trusted", watermark, since } });
+  await reader.save({ feed: { status: "trusted", watermark, since, ...(detailFrom !== undefined && { detailFrom }) } });
   return {};
 }
 
@@ -97,8 +111,14 @@ export async function standDown(reader: Reader, status: "absent" | "distrusted",
   const { server, store, source, config, log } = reader.context;
   const before = reader.state().feed?.status;
   if (before !== status) log.warn({ source: source.name, reason }, "reading without the message log");
-  const { feed: { watermark } = {}, watermark: listed = 0, lookbackAt = 0 } = reader.state();
-  const feed = { status, reason, retryAt: server.now() + RETRY_AFTER_MS, ...(watermark !== undefined && { watermark }) };
+  const { feed: { watermark, detailFrom } = {}, watermark: listed = 0, lookbackAt = 0 } = reader.state();
+  const feed = {
+    status,
+    reason,
+    retryAt: server.now() + RETRY_AFTER_MS,
+    ...(watermark !== undefined && { watermark }),
+    ...(detailFrom !== undefined && { detailFrom }),
+  };
   // what only the feed vouched for is listed again
   await reader.save({ feed, ...(before === "trusted" && { watermark: Math.min(listed, lookbackAt) }) });
   if (before === "trusted") await store.hasten(source.name, "open", server.now() + config.poll_interval);
@@ -121,37 +141,3 @@ export async function distrustIfHoles(reader: Reader, unnamed: readonly Workflow
 
 /** One is enough to find out; so many are remembered. */
 const MOST_MISSING = 100;
-
-async function storeEvents(reader: Reader, page: EventPage): Promise<void> {
-  const { store, source, server } = reader.context;
-  const latest = [...latestByRun(page.events, reader.state().epoch).values()];
-  for (const event of latest) if (ENDS.has(event.state)) reader.memory.unnamed.delete(keyOf(event));
-  const records = await store.findRuns(source.name, latest);
-  const now = server.now();
-  const changes = latest.flatMap((event, index): RunChange[] => {
-    const record = records[index];
-    const key = { id: event.id, createdAt: event.createdAt };
-    if (!ENDS.has(event.state)) {
-      return record === undefined ? [{ key, phase: "open", watch: { reason: "open", polls: 0, dueAt: now + FIRST_LOOK_MS } }] : [];
-    }
-    const isNews = record === undefined || record.phase === "gone" || (record.phase === "open" && record.watch?.reason !== "ended");
-    return isNews ? [{ key, phase: "open", watch: { reason: "ended", polls: 0, dueAt: now } }] : [];
-  });
-  const discovered = records.filter((record) => record === undefined).length;
-  if (changes.length > 0) await store.commit({ source: source.name, runs: changes, counts: discovered > 0 ? { discovered } : {} });
-}
-
-/** A run that the feed saw start is looked at once in a long while, in case the feed misses its end. */
-const FIRST_LOOK_MS = 3_600_000;
-
-/** Of each run the end if it is there, else its start; other events say nothing about a run's life. */
-function latestByRun(events: readonly RunEvent[], epoch: Millis): Map<string, RunEvent> {
-  const latest = new Map<string, RunEvent>();
-  for (const event of events) {
-    const ended = ENDS.has(event.state);
-    if (ended ? event.time < epoch : event.state !== "RUN_STARTED") continue;
-    const before = latest.get(keyOf(event));
-    if (before === undefined || ended) latest.set(keyOf(event), event);
-  }
-  return latest;
-}

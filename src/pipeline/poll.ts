@@ -36,6 +36,7 @@ export async function pollCycle(reader: Reader, everything: boolean, signal: Abo
   const { memory, context } = reader;
   const { server } = context;
   memory.healthy = false;
+  memory.everything = everything;
   const startedAt = server.now();
   const troubles: Trouble[] = [];
   let collected = 0;

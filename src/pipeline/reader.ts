@@ -3,6 +3,7 @@ import type { Purpose, Reply, RunPage, RunQuery } from "../sources/source.ts";
 import type { SourceState } from "../state/store.ts";
 import { collectPage, type PageResult } from "./collect.ts";
 import type { SourceContext } from "./context.ts";
+import { type DetailReading, wantsDetail } from "./detail.ts";
 import { forgetLimit } from "./maintain.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
 
@@ -29,6 +30,10 @@ export interface ReaderMemory {
   healthy: boolean;
   /** When runs that wait for room on the disk are called back, if there is some then; infinite while nobody waits. */
   callBackAt: number;
+  /** When the last read of the feed that was complete began, on the API's clock. */
+  feedReadAt?: Millis;
+  /** Everything is read once, and nothing waited for (`--once`). */
+  everything: boolean;
   /** When the feed was last read back for late events, on the API's clock. */
   feedReadBackAt?: Millis;
   /** The lookback under way, if one is, and when its pages were last counted. */
@@ -68,6 +73,7 @@ export async function openReader(context: SourceContext, signal: AbortSignal): P
     feedTrusted: () => current.feed?.status === "trusted",
     memory: {
       healthy: false,
+      everything: false,
       callBackAt: 0,
       lookback: { countedAt: clock.monotonic() },
       unnamed: new Map(),
@@ -161,8 +167,24 @@ export async function storePage(
   const { epoch, learnedRetentionMs: retention, readAt } = reader.state();
   // what ended before the identities that are kept was sent and forgotten
   const oldest = Math.max(epoch, forgetLimit(context.config, reader.state(), context.server.now()));
-  const page = { ...reply.value, epoch: oldest, retention, readAt, feed: reader.feedTrusted(), listed, warned: memory.warned };
+  const page = {
+    ...reply.value,
+    epoch: oldest,
+    retention,
+    readAt,
+    feed: reader.feedTrusted(),
+    listed,
+    warned: memory.warned,
+    detail: detailOf(reader),
+  };
   const stored = await collectPage(context, page, signal);
   if (stored.lacksRoom) memory.callBackAt = context.clock.monotonic() + CALL_BACK_AFTER_MS;
   return stored;
+}
+
+/** What the message log can tell of runs; undefined while it is not wanted or not trusted. */
+function detailOf({ context, state, feedTrusted, memory }: Reader): DetailReading | undefined {
+  const from = state().feed?.detailFrom;
+  if (from === undefined || !feedTrusted() || !wantsDetail(context.config)) return undefined;
+  return { from, readAt: memory.feedReadAt, patient: !memory.everything };
 }

@@ -19,12 +19,13 @@ export interface TreeFacts {
   readonly late: boolean;
 }
 
-export function verdict(run: WorkflowRun, located: Located, plan: DestinationPlan, tree: TreeFacts): Verdict {
+/** @param attempts the most that one delivery took, where the message log tells */
+export function verdict(run: WorkflowRun, located: Located, plan: DestinationPlan, tree: TreeFacts, attempts = 1): Verdict {
   const { ratio, keep } = plan.sampling;
   const top = located.top ?? run;
   const joined = located.placement.traceId !== traceId(top.id, top.createdAt); // it follows its caller
   if (joined || keepByRatio(located.placement.traceId, ratio)) return { kind: "keep", keepsTree: false };
-  if (keptByOutcome(run, keep)) return { kind: "keep", keepsTree: true };
+  if (keptByOutcome(run, keep, attempts)) return { kind: "keep", keepsTree: true };
   if (tree.size?.keptBy.includes(plan.name)) return { kind: "keep", keepsTree: false };
   if (!tree.unfinished) return { kind: "drop", reason: "sampled" };
   return tree.late ? { kind: "drop", reason: "sampled_tree_unfinished" } : { kind: "wait" };

@@ -20,7 +20,7 @@ export interface RunSource {
   list(query: RunQuery, purpose: Purpose, signal: AbortSignal): Promise<Reply<RunPage>>;
   /** These runs, in as few requests as the API's limits allow. A key the API refuses by itself is in `refused`. */
   fetch(keys: readonly RunKey[], purpose: Purpose, signal: AbortSignal): Promise<Reply<FetchedRuns>>;
-  /** One page of the flat message log, as one unfiltered stream. `not_found` where the API has none. */
+  /** One page of the flat message log, as one unfiltered stream or (for a straggler) of one run. `not_found` where the API has none. */
   events(query: EventQuery, purpose: Purpose, signal: AbortSignal): Promise<Reply<EventPage>>;
   /** What is known of the request budget now. */
   budget(): BudgetSnapshot;
@@ -51,6 +51,9 @@ export interface RunQuery {
 export interface EventQuery {
   readonly cursor?: string;
   readonly count?: number;
+  /** Of one run, for one of whose events some were never read in the stream. */
+  readonly workflowRunId?: string;
+  readonly workflowCreatedAt?: Millis;
   readonly fromDate?: Millis;
   readonly toDate?: Millis;
 }

@@ -41,7 +41,7 @@ export function dropEvents(db: Database, { run, created }: Pick<RunRow, "run" | 
   db.run("DELETE FROM events WHERE created = ? AND run = ?", created, run);
 }
 
-export function readEvents(db: Database, sourceName: string, keys: readonly RunKey[]): MessageEvent[][] {
+export function readEvents(db: Database, sourceName: string, keys: readonly RunKey[]): (MessageEvent[] | undefined)[] {
   const source = findSource(db, sourceName);
   return keys.map((key) => {
     const run = source === undefined ? undefined : findRun(db, source, key);
@@ -50,9 +50,10 @@ export function readEvents(db: Database, sourceName: string, keys: readonly RunK
 }
 
 /** A flipped bit would tell a false time: a log of which one event is damaged is none. */
-function eventsOf(db: Database, run: RunRow, key: RunKey): MessageEvent[] {
+function eventsOf(db: Database, run: RunRow, key: RunKey): MessageEvent[] | undefined {
+  if (run.events_lost !== null) return undefined;
   const sql = "SELECT event, crc FROM events WHERE created = ? AND run = ? ORDER BY event LIMIT ?";
   const rows = db.all<{ event: string; crc: number }>(sql, run.created, run.run, MAX_EVENTS_PER_RUN + 1);
-  if (rows.length > MAX_EVENTS_PER_RUN || rows.some(({ event, crc }) => crc32(event) !== crc)) return [];
+  if (rows.length > MAX_EVENTS_PER_RUN || rows.some(({ event, crc }) => crc32(event) !== crc)) return undefined;
   return rows.map(({ event }) => storedEvent(key, event));
 }

@@ -38,10 +38,10 @@ export interface Store {
   /** What runs collected before left behind under these words, newest first; at most `MARKS_PER_WORD` of each. */
   findMarks(source: string, words: readonly string[]): Promise<readonly Mark[]>;
   /**
-   * What `PageCommit.events` has stored of these runs' message logs, in the order of `keys`, each in any order; nothing
-   * where some of it was dropped, is damaged, or is more than `MAX_EVENTS_PER_RUN`.
+   * What `PageCommit.events` has stored of these runs' message logs, in the order of `keys`, each in any order; undefined
+   * where they were dropped, some are damaged, or they are more than `MAX_EVENTS_PER_RUN`.
    */
-  readEvents(source: string, keys: readonly RunKey[]): Promise<readonly (readonly MessageEvent[])[]>;
+  readEvents(source: string, keys: readonly RunKey[]): Promise<readonly (readonly MessageEvent[] | undefined)[]>;
   /** One page of work of one source. */
   commit(page: PageCommit): Promise<void>;
 
@@ -124,6 +124,8 @@ export interface FeedState {
   readonly since?: Millis;
   /** Time of the newest event that was read; everything before was read too. */
   readonly watermark?: Millis;
+  /** The events of open runs were stored since then, without a gap; absent where none are. */
+  readonly detailFrom?: Millis;
   /** When it is to be tried again. */
   readonly retryAt?: Millis;
 }

@@ -173,7 +173,7 @@ async function view(store: Store): Promise<unknown> {
   const perSource = SOURCES.map(async (source) => [
     await store.readSource(source),
     await store.findRuns(source, keys),
-    (await store.readEvents(source, keys)).map((events) => events.map((event) => event.time).sort()),
+    (await store.readEvents(source, keys)).map((events) => events?.map((event) => event.time).sort()),
     await store.outcomes(source, keys),
     await store.dueRuns(source, START + 10 * 86_400_000, 4),
     await store.nextDue(source),

@@ -17,10 +17,13 @@ export interface Program extends RunKey {
   readonly goneAt?: number;
   readonly labels?: readonly string[];
   readonly over?: Partial<WorkflowRun>;
+  /** What the message log shows besides start and end. */
+  readonly log?: readonly Omit<RunEvent, "id" | "createdAt" | "url">[];
 }
 
 export type Call =
-  | { readonly method: "list" | "events"; readonly purpose: Purpose; readonly cursor: string | undefined }
+  | { readonly method: "list"; readonly purpose: Purpose; readonly cursor: string | undefined }
+  | { readonly method: "events"; readonly purpose: Purpose; readonly cursor: string | undefined; readonly run: string | undefined }
   | { readonly method: "fetch"; readonly purpose: Purpose; readonly keys: readonly RunKey[] };
 
 /** What goes wrong with one request: an answer of its own, or what is done to the true page. */
@@ -36,14 +39,13 @@ export interface LogApi {
   /** The message log: there, not there, or one that does not name these. */
   feed: "none" | "honest" | ((event: RunEvent) => boolean);
   ascending: boolean;
+  eventsPerPage: number;
   /** Runs that no listing shows, though they can be asked for. */
   unlisted: (run: RunKey) => boolean;
   /** How long after it happened something is shown. */
   lag: number;
   now(): number;
 }
-
-const EVENTS_LIMIT = 1_000;
 
 /** @param start the API's clock at monotonic 0 */
 export function logApi(clock: Pick<Clock, "monotonic" | "sleep">, start: number, latency = 50): LogApi {
@@ -53,7 +55,8 @@ export function logApi(clock: Pick<Clock, "monotonic" | "sleep">, start: number,
       name: "eu",
       list: (query, purpose, signal) => answer({ method: "list", purpose, cursor: query.cursor }, signal, () => listed(api, query)),
       fetch: (keys, purpose, signal) => answer({ method: "fetch", purpose, keys }, signal, () => fetched(api, keys)),
-      events: (query, purpose, signal) => answer({ method: "events", purpose, cursor: query.cursor }, signal, () => eventPage(api, query)),
+      events: (query, purpose, signal) =>
+        answer({ method: "events", purpose, cursor: query.cursor, run: query.workflowRunId }, signal, () => eventPage(api, query)),
       budget: () => ({ allowed: 10, ceiling: 10, used: {}, foreign: 0 }),
       refreshSecrets: () => false,
       close: async () => {},
@@ -64,6 +67,7 @@ export function logApi(clock: Pick<Clock, "monotonic" | "sleep">, start: number,
     fault: () => undefined,
     feed: "none",
     ascending: false,
+    eventsPerPage: 1_000,
     unlisted: () => false,
     lag: 0,
     now: () => start + clock.monotonic(),
@@ -119,19 +123,21 @@ function fetched(api: LogApi, keys: readonly RunKey[]): FetchedRuns {
   return { runs: runs.map((program) => runOf(program, api.now() - api.lag)), unreadable: [], refused: [] };
 }
 
-function eventPage(api: LogApi, query: { cursor?: string }): EventPage | undefined {
+function eventPage(api: LogApi, query: { cursor?: string; workflowRunId?: string; workflowCreatedAt?: number }): EventPage | undefined {
   const { feed } = api;
   if (feed === "none") return undefined;
   const now = api.now() - api.lag;
   const events = api.programs
-    .flatMap(({ id, createdAt, endsAt, state, url = "" }): RunEvent[] => [
+    .filter(({ id }) => query.workflowRunId === undefined || query.workflowRunId === id)
+    .flatMap(({ id, createdAt, endsAt, state, url = "", log = [] }): RunEvent[] => [
+      ...log.map((event) => ({ id, createdAt, url, ...event })),
       { id, createdAt, url, time: createdAt, state: "RUN_STARTED" },
       ...(endsAt === undefined ? [] : [{ id, createdAt, url, time: endsAt, state: state ?? "RUN_SUCCESS" }]),
     ])
     .filter((event) => event.time <= now && (feed === "honest" || feed(event)))
     .sort((a, b) => (api.ascending ? a.time - b.time : b.time - a.time));
   const from = Number(query.cursor ?? 0);
-  const page = events.slice(from, from + EVENTS_LIMIT);
+  const page = events.slice(from, from + api.eventsPerPage);
   return { events: page, unreadable: [], ...(events.length > from + page.length && { cursor: String(from + page.length) }) };
 }
 

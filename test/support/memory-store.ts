@@ -146,8 +146,9 @@ function runMethods(memory: Memory) {
     },
     readEvents: async (source, keys) =>
       keys.map((key) => {
-        const texts = [...(memory.runs.get(runId(source, key))?.events ?? [])];
-        return texts.length > MAX_EVENTS_PER_RUN ? [] : texts.map((text) => storedEvent(key, text));
+        const run = memory.runs.get(runId(source, key));
+        if (run !== undefined && (run.events === undefined || run.events.size > MAX_EVENTS_PER_RUN)) return undefined;
+        return [...(run?.events ?? [])].map((text) => storedEvent(key, text));
       }),
     commit: async (page) => commit(memory, page),
     outcomes: async (source, keys) =>
@@ -221,6 +222,7 @@ function addEvents(memory: Memory, source: string, { runs, maxBytes }: NonNullab
     const run = memory.runs.get(runId(source, key));
     if (run?.phase === "open") for (const event of events) run.events?.add(eventText(event));
   }
+  if (bytesOfEvents(memory) <= maxBytes) return;
   const holding = [...memory.runs.values()].filter((run) => (run.events?.size ?? 0) > 0);
   holding.sort((a, b) => a.key.createdAt - b.key.createdAt || a.seq - b.seq);
   for (const run of holding) {

@@ -121,6 +121,7 @@ export interface ReadRig {
 
 export interface ReadOptions {
   readonly config?: Readonly<Record<string, unknown>>;
+  readonly maxEventBytes?: number;
   readonly destinations?: SourceContext["destinations"];
   readonly traces?: unknown;
   readonly workflows?: unknown[];
@@ -172,6 +173,7 @@ export function readContext(
     readonly store: Store;
     readonly destinations: SourceContext["destinations"];
     readonly hasRoom: () => Promise<boolean>;
+    readonly maxEventBytes?: number;
     readonly onQueued?: () => void;
   },
 ): SourceContext {
@@ -184,6 +186,7 @@ export function readContext(
     destinations: parts.destinations,
     matches: (run) => matchesFilters(run, config.filters),
     hasRoom: parts.hasRoom,
+    maxEventBytes: parts.maxEventBytes ?? 1_000_000,
     onQueued: parts.onQueued ?? (() => undefined),
     clock: parts.clock,
     server: serverClock(parts.clock),

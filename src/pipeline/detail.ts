@@ -1,0 +1,89 @@
+import { eventsByRun, isEnd, type MessageEvent } from "../model/event.ts";
+import { endOf, keyOf, type Millis, type RunKey, type WorkflowRun } from "../model/run.ts";
+import type { PageCommit, RunRecord } from "../state/store.ts";
+import { compactEvent } from "../trace/compact-event.ts";
+import type { MappingSettings } from "../trace/config.ts";
+import type { SourceContext } from "./context.ts";
+
+/**
+ * `detail`: the message log's events of each run, stored as the feed reads them (feed-page.ts) and given to the mapper
+ * when the run is collected. Without a feed that is trusted nothing of it is used: what was proved to have holes
+ * must not pass for the whole.
+ */
+
+/** Around a run's end events may take so long to be shown: so long the feed reads on before the run is mapped. */
+export const SETTLED_AFTER_MS = 2_000;
+/** An ended run waits so long for the feed to name its end; then the log is asked for that run alone. */
+const PATIENCE_MS = 60_000;
+const PAGE = 1_000;
+/** Of one run; as many events as the state gives. */
+const MAX_PAGES = 50;
+
+/** How far the log was read and stored. */
+export interface DetailReading {
+  /** Every event since then. */
+  readonly from: Millis;
+  /** Start of the last read that was complete; absent until this process has read it. */
+  readonly readAt: Millis | undefined;
+  /** False: what may still come is not waited for (`--once`). */
+  readonly patient: boolean;
+}
+
+/** `wait`: not all of its log can have been read yet. */
+export type Details = ReadonlyMap<string, readonly MessageEvent[] | "wait">;
+
+export function wantsDetail({ detail, completion_feed }: Pick<SourceContext["config"], "detail" | "completion_feed">): boolean {
+  return detail !== "runs" && completion_feed !== "off";
+}
+
+/** What of a page is worth storing: nothing but what the timeline reads, redacted. */
+export function compactEvents(events: readonly MessageEvent[], settings: MappingSettings): NonNullable<PageCommit["events"]>["runs"] {
+  const kept = events.flatMap((event) => compactEvent(event, settings) ?? []);
+  return [...eventsByRun(kept).values()].flatMap((own) =>
+    own.slice(0, 1).map(({ id, createdAt }) => ({ key: { id, createdAt }, events: own })),
+  );
+}
+
+/** @param runs those that have ended and are about to be mapped. @throws StoreError */
+export async function findDetails(
+  context: SourceContext,
+  reading: DetailReading | undefined,
+  runs: readonly WorkflowRun[],
+  known: ReadonlyMap<string, RunRecord>,
+  signal: AbortSignal,
+): Promise<Details> {
+  const details = new Map<string, readonly MessageEvent[] | "wait">();
+  if (reading === undefined || runs.length === 0) return details;
+  const stored = await context.store.readEvents(context.source.name, runs);
+  for (const [index, run] of runs.entries()) {
+    const events = stored[index];
+    if (events === undefined) continue; // there was no room for them: not another request for each such run
+    const now = context.server.now();
+    const whole = events.some(isEnd) && (reading.readAt ?? 0) >= endOf(run) + SETTLED_AFTER_MS;
+    const waits = known.get(keyOf(run))?.phase === "waiting"; // for something else: it had its time
+    if (!whole && !waits && reading.patient && now < endOf(run) + PATIENCE_MS) details.set(keyOf(run), "wait");
+    else if (whole && run.createdAt >= reading.from) details.set(keyOf(run), events);
+    else details.set(keyOf(run), (await askLog(context, run, signal)) ?? events);
+  }
+  return details;
+}
+
+/** A straggler, of whose log some was never read: the log is asked for it alone. Undefined where it gives no answer, or not to that question. */
+async function askLog(
+  context: SourceContext,
+  { id, createdAt }: RunKey,
+  signal: AbortSignal,
+): Promise<readonly MessageEvent[] | undefined> {
+  const found: MessageEvent[] = [];
+  let cursor: string | undefined;
+  for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+    const query = { count: PAGE, workflowRunId: id, workflowCreatedAt: createdAt, ...(cursor !== undefined && { cursor }) };
+    const reply = await context.source.events(query, "open", signal);
+    if (reply.kind !== "ok" || reply.value.events.some((event) => event.id !== id)) return undefined;
+    const own = reply.value.events.filter((event) => event.createdAt === createdAt);
+    found.push(...compactEvents(own, context.settings).flatMap(({ events }) => events));
+    if (reply.value.cursor === undefined || reply.value.cursor === cursor) return found.some(isEnd) ? found : undefined;
+    cursor = reply.value.cursor;
+  }
+  return undefined;
+}
