@@ -9,5 +9,3 @@ export const stateSchema = z
   })
   .prefault({})
   .meta({ description: "what the bridge remembers" });
-
-export type StateConfig = z.infer<typeof stateSchema>;

@@ -21,7 +21,7 @@ export function addEvents(db: Database, source: number, runs: readonly RunEvents
   while (bytesOfEvents(db) > maxBytes && dropLongestOpen(db));
 }
 
-export function bytesOfEvents(db: Database): number {
+function bytesOfEvents(db: Database): number {
   return db.get<{ event_bytes: number }>("SELECT event_bytes FROM totals")?.event_bytes ?? 0;
 }
 

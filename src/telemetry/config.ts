@@ -34,5 +34,4 @@ export const telemetrySchema = z
   .prefault({})
   .meta({ description: "the bridge's own logs, traces and metrics" });
 
-export type ServerConfig = z.infer<typeof serverSchema>;
 export type TelemetryConfig = z.infer<typeof telemetrySchema>;
