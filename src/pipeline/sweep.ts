@@ -77,9 +77,11 @@ async function noteProgress(reader: Reader, cursor: string | undefined, fresh: r
 async function finish(reader: Reader, result: ListingResult): Promise<void> {
   const { server } = reader.context;
   const { sweep, learnedRetentionMs } = reader.state();
+  // `Date` has whole seconds: the API's clock may step back by one, and a sweep that ends before it began would never be over
+  const finishedAt = Math.max(server.now(), sweep?.startedAt ?? 0);
   const seen = result.oldestCreatedAt === undefined ? 0 : server.now() - result.oldestCreatedAt;
   await reader.save({
-    sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, finishedAt: server.now() },
+    sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, finishedAt },
     ...(seen > (learnedRetentionMs ?? 0) && { learnedRetentionMs: seen }),
   });
 }
