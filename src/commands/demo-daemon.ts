@@ -28,6 +28,9 @@ export interface DemoTargets {
 
 const GRACE_MS = 8_000;
 
+/** This program: the bundle, or the command's source, whoever started the demo. */
+const PROGRAM = import.meta.filename.endsWith(".ts") ? join(import.meta.dirname, "../cli.ts") : import.meta.filename;
+
 /** Starts this very program with the command `run`. Of the environment it gets only what a process needs to run. */
 export function startDaemon(targets: DemoTargets, env: Readonly<Record<string, string | undefined>>): DemoDaemon {
   const folder = mkdtempSync(join(tmpdir(), "wfotel-demo-"));
@@ -70,7 +73,7 @@ interface Running {
 
 /** In a group of its own: a terminal's Ctrl-C goes to the demo alone, which then ends it in order. */
 function startRun(options: readonly string[], env: NodeJS.ProcessEnv, log: string[]): Running {
-  const args = [...process.execArgv, process.argv[1] ?? "", "run", ...options];
+  const args = [...process.execArgv, PROGRAM, "run", ...options];
   const child = spawn(process.execPath, args, { detached: true, stdio: ["ignore", "ignore", "pipe"], env });
   if (child.stderr !== null) createInterface(child.stderr).on("line", (line) => log.push(line));
   let exitCode: number | undefined;

@@ -1,4 +1,3 @@
-import type { Staged } from "../fake-upstash/scenarios/stage.ts";
 import type { RecordedRequest } from "../fake-upstash/server.ts";
 import type { Span } from "../trace/span.ts";
 import type { Terminal } from "./terminal.ts";
@@ -10,17 +9,18 @@ export interface Introduction {
   readonly receiver: string;
   readonly pid: number;
   readonly otlp: string | undefined;
-  readonly staged: Staged;
+  /** Where the runs come from. */
+  readonly title: string;
 }
 
-export function introduction({ api, receiver, pid, otlp, staged }: Introduction, { style }: Terminal): string {
+export function introduction({ api, receiver, pid, otlp, title }: Introduction, { style }: Terminal): string {
   const line = (name: string, text: string, note: string) => `  ${style("cyan", name.padEnd(14))} ${text.padEnd(34)} ${style("dim", note)}`;
   const yours = otlp === undefined ? [] : [line("your backend", otlp, "gets every trace as well")];
   return [
     "",
     style("bold", "  Upstash Workflow runs as OpenTelemetry traces: the whole way, over real HTTP"),
     "",
-    line("fake log API", api, `${staged.scenarios} scenarios, ${staged.runs} runs, ${staged.endedBefore} of them over already`),
+    line("fake log API", api, title),
     line("wfotel run", `process ${pid}`, "the real daemon: it polls, maps, stores and delivers"),
     line("OTLP receiver", `${receiver}/v1/traces`, "decodes what arrives; each trace is drawn below"),
     ...yours,
@@ -47,7 +47,8 @@ export function lateSpan(span: Span, { style }: Terminal): string {
 }
 
 export interface Outcome {
-  readonly staged: Staged;
+  /** Runs that there are. */
+  readonly expected: number;
   readonly spans: readonly Span[];
   /** Spans that came more than once. */
   readonly repeated: number;
@@ -58,7 +59,7 @@ export interface Outcome {
   /** OTLP requests, and how many of them broke a rule of the protocol. */
   readonly deliveries: number;
   readonly refused: number;
-  /** How many of them showed the secret that the scenarios' headers, URLs and bodies hold. */
+  /** How many of them showed the secret that the runs' headers, URLs and bodies hold. */
   readonly leaks: number;
   readonly elapsedMs: number;
   readonly otlp: string | undefined;
@@ -69,13 +70,13 @@ export interface Outcome {
 }
 
 export function summary(outcome: Outcome, { style, width }: Terminal): string {
-  const { staged, runs, traces, spans, requests, deliveries, refused, leaks } = outcome;
+  const { expected, runs, traces, spans, requests, deliveries, refused, leaks } = outcome;
   const verdict = outcome.complete ? style("green", "every run arrived") : style("red", missing(outcome));
   const asleep = spans.reduce((longest, span) => (isAsleep(span) && lengthOf(span) > lengthOf(longest) ? span : longest), NOTHING);
   const line = (name: string, text: string) => `  ${style("cyan", name.padEnd(14))} ${text}`;
   return [
     style("dim", "─".repeat(width)),
-    line("runs", `${runs} of ${staged.runs}: ${verdict}`),
+    line("runs", `${runs} of ${expected}: ${verdict}`),
     line("traces", `${traces}, with ${spans.length} spans${outcome.repeated > 0 ? ` (${outcome.repeated} came twice)` : ""}`),
     line("API requests", `${requests.length} (${(requests.length / Math.max(1, runs)).toFixed(1)} a run): ${byPurpose(requests)}`),
     line("deliveries", `${deliveries} OTLP requests, ${refused === 0 ? "none" : refused} refused`),
@@ -96,8 +97,8 @@ function backendVerdict({ drained }: Outcome, style: Terminal["style"]): string 
   return drained ? style("green", "has every trace too") : style("red", "has not everything");
 }
 
-function missing({ staged, runs }: Outcome): string {
-  return runs < staged.runs ? `${staged.runs - runs} did not arrive` : "a failure function did not arrive";
+function missing({ expected, runs }: Outcome): string {
+  return runs < expected ? `${expected - runs} did not arrive` : "a failure function did not arrive";
 }
 
 const NOTHING = { name: "none", start: 0, end: 0 };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type OtlpReceiver, startOtlpReceiver } from "../fake-upstash/otlp-receiver.ts";
-import { PLANTED_SECRET } from "../fake-upstash/scenarios/program.ts";
-import { type Staged, stage } from "../fake-upstash/scenarios/stage.ts";
+import { PLANTED_SECRET } from "../fake-upstash/recording/secret.ts";
+import { recordedStage, type Stage } from "../fake-upstash/recording/stage.ts";
 import { startFakeUpstash } from "../fake-upstash/server.ts";
 import type { Span } from "../trace/span.ts";
 import { waterfall } from "../trace/waterfall.ts";
@@ -15,36 +15,40 @@ import { type Terminal, terminalOf } from "./terminal.ts";
 /** The demo gives up waiting after this long (ms); it is usually over ten seconds earlier. */
 const DEADLINE = 27_000;
 const LOOK_INTERVAL = 100;
+/** So long after it happened the log API shows what did (ms): clocks of several engines that differ by less agree. */
+const LAG_MS = 1_000;
 
 /**
  * The whole product on one screen: a fake log API, the real daemon as a process of its own, and a receiver that
- * draws each trace as it arrives. Needs no network and leaves nothing behind.
+ * draws each trace as it arrives. Needs no network and leaves nothing behind. Its runs are recorded, or those of
+ * the stage that `open` opens.
  */
-export async function demo(argv: readonly string[], io: CommandIo): Promise<number> {
+export async function demo(argv: readonly string[], io: CommandIo, open: (now: number) => Stage = recordedStage): Promise<number> {
   const { values } = parseCommand(argv, { otlp: { type: "string" } }, { min: 0, max: 0 });
   const otlp = backendUrl(values.otlp);
   const terminal = terminalOf(io);
   const startedAt = Date.now();
-  const fake = await startFakeUpstash({ lagMs: 200 });
+  const stage = open(startedAt);
+  const fake = await startFakeUpstash({ store: stage.store, lagMs: LAG_MS });
   const receiver = await startOtlpReceiver();
-  const staged = stage(fake.store, startedAt);
   const daemon = startDaemon({ api: fake, receiver: receiver.url, otlp }, io.env);
   try {
-    io.stdout.write(introduction({ api: fake.url, receiver: receiver.url, pid: daemon.pid, otlp, staged }, terminal));
-    const watched = await watch({ receiver, daemon, staged, io, terminal, startedAt, otlp });
+    io.stdout.write(introduction({ api: fake.url, receiver: receiver.url, pid: daemon.pid, otlp, title: stage.title }, terminal));
+    const watched = await watch({ receiver, daemon, stage, io, terminal, startedAt, otlp });
     const endedWith = daemon.exitCode();
     await daemon.stop();
     if (io.signal.aborted) return EXIT.done;
     if (endedWith !== undefined) throw new CommandError(`the daemon ended by itself with exit code ${endedWith}`, EXIT.incomplete);
     const drained = otlp === undefined || (await daemon.drain()); // the user's backend may be slower than we are
     const elapsedMs = Date.now() - startedAt;
-    const outcome = { ...watched, ...traffic(receiver), staged, requests: fake.requests, elapsedMs, otlp, drained, checkout: isCheckout() };
+    const outcome = { ...watched, ...traffic(receiver), requests: fake.requests, elapsedMs, otlp, drained, checkout: isCheckout() };
     io.stdout.write(summary(outcome, terminal));
     return outcome.complete && drained && outcome.leaks === 0 ? EXIT.done : EXIT.incomplete;
   } finally {
     await daemon.clear();
     await receiver.close();
     await fake.close();
+    await stage.close();
     for (const line of daemon.log) io.stderr.write(`wfotel run: ${line}\n`);
   }
 }
@@ -67,27 +71,30 @@ function backendUrl(text: string | undefined): string | undefined {
 interface Watch {
   readonly receiver: OtlpReceiver;
   readonly daemon: DemoDaemon;
-  readonly staged: Staged;
+  readonly stage: Stage;
   readonly io: CommandIo;
   readonly terminal: Terminal;
   readonly startedAt: number;
   readonly otlp: string | undefined;
 }
 
-type Watched = Pick<Outcome, "spans" | "repeated" | "runs" | "traces" | "complete">;
+type Watched = Pick<Outcome, "expected" | "spans" | "repeated" | "runs" | "traces" | "complete">;
 
 /** Draws each trace once its root is there, and what comes later for it; until all came, or time is up. */
 async function watch(watching: Watch): Promise<Watched> {
-  const { receiver, daemon, staged, io, startedAt } = watching;
+  const { receiver, daemon, stage, io, startedAt } = watching;
   const drawn = new Set<string>();
   for (;;) {
     const spans = distinct(receiver);
     drawNew(spans, drawn, watching);
     const runs = count(spans, "run");
-    const complete = runs === staged.runs && count(spans, "failure") === staged.failureFunctions;
+    const logged = stage.store.allRuns();
+    const expected = logged.length;
+    const failureFunctions = logged.filter((run) => run.failureFunction !== undefined).length;
+    const complete = stage.isOver() && runs === expected && count(spans, "failure") === failureFunctions;
     const traces = new Set(spans.map((span) => span.traceId)).size;
     const isOver = io.signal.aborted || daemon.exitCode() !== undefined || Date.now() - startedAt > DEADLINE;
-    if (complete || isOver) return { spans, repeated: receiver.spans.length - spans.length, runs, traces, complete };
+    if (complete || isOver) return { expected, spans, repeated: receiver.spans.length - spans.length, runs, traces, complete };
     await sleep(LOOK_INTERVAL, undefined, { signal: io.signal }).catch(() => {}); // aborted: seen above
   }
 }

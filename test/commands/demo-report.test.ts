@@ -5,7 +5,6 @@ import type { RecordedRequest } from "../../src/fake-upstash/server.ts";
 import type { Span } from "../../src/trace/span.ts";
 
 const plain = terminalOf({ stdout: process.stdout, env: { NO_COLOR: "1" } });
-const staged = { scenarios: 2, runs: 4, endedBefore: 1, failureFunctions: 1 };
 
 function span(name: string, length: number, type: string): Span {
   return {
@@ -32,7 +31,7 @@ function request(target: string): RecordedRequest {
 }
 
 const good: Outcome = {
-  staged,
+  expected: 4,
   spans: [span("nap", 3_600_000, "SleepFor"), span("long work", 9 * 86_400_000, "Run"), span("wait", 3 * 86_400_000, "Wait")],
   repeated: 0,
   runs: 4,
@@ -81,7 +80,7 @@ test("the summary says what is missing, refused, repeated or leaked", () => {
 });
 
 test("a backend of the user's is named at the start, and not recommended again at the end", () => {
-  const start = { api: "http://127.0.0.1:1", receiver: "http://127.0.0.1:2", pid: 3, staged };
+  const start = { api: "http://127.0.0.1:1", receiver: "http://127.0.0.1:2", pid: 3, title: "2 recorded programs" };
   expect(introduction({ ...start, otlp: "http://127.0.0.1:4318" }, plain)).toContain("your backend");
   expect(introduction({ ...start, otlp: undefined }, plain)).not.toContain("your backend");
   expect(summary({ ...good, otlp: "http://127.0.0.1:4318" }, plain)).not.toContain("--otlp");

@@ -8,6 +8,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type OtlpReceiver, startOtlpReceiver } from "../../src/fake-upstash/otlp-receiver.ts";
 
 const CLI = new URL("../../src/cli.ts", import.meta.url).pathname;
+/** As `wfotel demo` replays it, and as `npm run demo` runs it. */
+const RECORDED = [CLI, "demo"];
+const LIVE = [new URL("../engine/demo.ts", import.meta.url).pathname];
 
 let temporary: string;
 let backend: OtlpReceiver;
@@ -20,49 +23,63 @@ afterEach(async () => {
   rmSync(temporary, { recursive: true, force: true });
 });
 
-function startDemo(...argv: string[]): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
+function startDemo(...argv: readonly string[]): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
   // What lies in the user's environment must not reach the demo's daemon.
   const env = { PATH: process.env.PATH, TMPDIR: temporary, QSTASH_TOKEN: "not-for-the-demo", OTEL_SERVICE_NAME: "not-for-the-demo" };
-  return spawn(process.execPath, [CLI, "demo", ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(process.execPath, argv, { env, stdio: ["ignore", "pipe", "pipe"] });
 }
 
-test("the demo delivers all its runs, to its own receiver and to the user's backend, and leaves nothing behind", async () => {
-  const demo = startDemo("--otlp", backend.url);
-  const [[code], stdout, stderr] = await Promise.all([once(demo, "exit"), text(demo.stdout), text(demo.stderr)]);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  expect(stdout).toMatch(/runs +15 of 15: every run arrived/);
-  expect(stdout).toMatch(/traces +13, with \d+ spans/);
-  expect(stdout).toMatch(/deliveries +\d+ OTLP requests, none refused/);
-  expect(stdout).toMatch(/your backend +has every trace too/);
-  expect(stdout).toMatch(/secrets +.* none arrived/);
-  expect(stdout).toMatch(/longest sleep +3\.0 days/);
-  expect(stdout).toMatch(/failure function of wfr_\w+ settled/);
-  expect(stdout).not.toContain("\u001B");
-  expect(backend.violations).toEqual([]);
-  const drawn = [...stdout.matchAll(/\btrace ([0-9a-f]{32})/g)].map((match) => match[1]);
-  expect(new Set(drawn)).toEqual(new Set(backend.byTrace().keys()));
-  expect(backend.byTrace().size).toBe(13);
-  const services = new Set(backend.spans.map((span) => span.resource["service.name"]));
-  expect(services).toEqual(new Set(["shop.example.com", "office.example.com", "agents.example.com"]));
-  expect(readdirSync(temporary)).toEqual([]);
-}, 60_000);
+const demos = [
+  ["recorded", RECORDED, "12 recorded programs, 15 runs, 6 of them over already"],
+  ["live", LIVE, "12 programs of the official SDK, run on an engine"],
+] as const;
 
-test("Ctrl-C ends the demo and its daemon, and leaves nothing behind", async () => {
-  const demo = startDemo();
-  let stdout = "";
-  for await (const piece of demo.stdout) {
-    stdout += String(piece);
-    if (stdout.includes("OTLP receiver") && !demo.killed) demo.kill("SIGINT");
-  }
-  const [code] = demo.exitCode === null ? await once(demo, "exit") : [demo.exitCode];
-  expect(code).toBe(0);
-  const pid = Number(/wfotel run +process (\d+)/.exec(stdout)?.[1]);
-  expect(() => process.kill(pid, 0)).toThrow("ESRCH");
-  expect(readdirSync(temporary)).toEqual([]);
-}, 60_000);
+test.each(demos)(
+  "the %s demo delivers all its runs, to its own receiver and to the user's backend, and leaves nothing behind",
+  async (_, program, title) => {
+    const demo = startDemo(...program, "--otlp", backend.url);
+    const [[code], stdout, stderr] = await Promise.all([once(demo, "exit"), text(demo.stdout), text(demo.stderr)]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(title);
+    expect(stdout).toMatch(/runs +15 of 15: every run arrived/);
+    expect(stdout).toMatch(/traces +13, with \d+ spans/);
+    expect(stdout).toMatch(/deliveries +\d+ OTLP requests, none refused/);
+    expect(stdout).toMatch(/your backend +has every trace too/);
+    expect(stdout).toMatch(/secrets +.* none arrived/);
+    expect(stdout).toMatch(/longest sleep +3\.0 days/);
+    expect(stdout).toMatch(/failure function of wfr_[\w-]+ settled/);
+    expect(stdout).not.toContain("\u001B");
+    expect(backend.violations).toEqual([]);
+    const drawn = [...stdout.matchAll(/\btrace ([0-9a-f]{32})/g)].map((match) => match[1]);
+    expect(new Set(drawn)).toEqual(new Set(backend.byTrace().keys()));
+    expect(backend.byTrace().size).toBe(13);
+    const services = new Set(backend.spans.map((span) => span.resource["service.name"]));
+    expect(services).toEqual(new Set(["shop.example.com", "office.example.com", "agents.example.com"]));
+    expect(readdirSync(temporary)).toEqual([]);
+  },
+  60_000,
+);
+
+test.each(demos)(
+  "Ctrl-C ends the %s demo and its daemon, and leaves nothing behind",
+  async (_, program) => {
+    const demo = startDemo(...program);
+    let stdout = "";
+    for await (const piece of demo.stdout) {
+      stdout += String(piece);
+      if (stdout.includes("OTLP receiver") && !demo.killed) demo.kill("SIGINT");
+    }
+    const [code] = demo.exitCode === null ? await once(demo, "exit") : [demo.exitCode];
+    expect(code).toBe(0);
+    const pid = Number(/wfotel run +process (\d+)/.exec(stdout)?.[1]);
+    expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+    expect(readdirSync(temporary)).toEqual([]);
+  },
+  60_000,
+);
 
 test("an address that is none is refused before anything starts", async () => {
-  const demo = startDemo("--otlp", "localhost:4318");
+  const demo = startDemo(...RECORDED, "--otlp", "localhost:4318");
   const [[code], stdout, stderr] = await Promise.all([once(demo, "exit"), text(demo.stdout), text(demo.stderr)]);
   expect({ code, stdout, stderr }).toEqual({
     code: 2,

@@ -49,12 +49,17 @@ export function createClock({ start = Date.now(), longestWaitMs = 0 }: ClockOpti
   let held = 0;
   let alarm: NodeJS.Timeout | undefined;
 
-  const exact = () => anchor.clock + (performance.now() - anchor.real) * anchor.rate;
+  /** Faster than the wall clock it goes no further than to what is due: an alarm that comes late by a moment would be late by hours. */
+  const exact = () => {
+    const time = anchor.clock + (performance.now() - anchor.real) * anchor.rate;
+    return anchor.rate === 1 ? time : Math.min(time, timers[0]?.due ?? time);
+  };
   const run = (rate: number, from = exact()) => {
     anchor = { clock: from, real: performance.now(), rate };
   };
   const ring = (ms: number, then: () => void) => {
     clearTimeout(alarm);
+    if (held === Number.POSITIVE_INFINITY) return; // closed: what still wants to wait must not keep the process alive
     alarm = setTimeout(then, Math.min(Math.ceil(Math.max(0, ms)), FARTHEST));
   };
 
@@ -81,6 +86,7 @@ export function createClock({ start = Date.now(), longestWaitMs = 0 }: ClockOpti
 
   function fire(): void {
     const now = exact();
+    run(1, now);
     const due = timers.filter((timer) => timer.due <= now);
     timers = timers.filter((timer) => timer.due > now);
     for (const timer of due) timer.fire();
@@ -93,6 +99,7 @@ export function createClock({ start = Date.now(), longestWaitMs = 0 }: ClockOpti
     timers.splice(place === -1 ? timers.length : place, 0, timer);
     proceed();
     return () => {
+      run(1);
       timers = timers.filter((other) => other !== timer);
       proceed();
     };

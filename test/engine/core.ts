@@ -1,6 +1,6 @@
-import type { Agent } from "node:http";
 import type { LogStore } from "../../src/fake-upstash/log-store.ts";
 import type { Clock } from "./clock.ts";
+import type { Network } from "./exchange.ts";
 import type { FlowGate } from "./flow-control.ts";
 import type { EngineRun } from "./run.ts";
 import type { SigningKeys } from "./signature.ts";
@@ -8,11 +8,10 @@ import type { Switches } from "./switches.ts";
 import type { Waiter } from "./wait.ts";
 
 /** What every part of the engine works with. */
-export interface Core {
+export interface Core extends Network {
   readonly clock: Clock;
   readonly switches: Switches;
   readonly store: LogStore;
-  readonly agent: Agent;
   readonly flow: FlowGate;
   /** Every run, the ended ones too; of an id that repeats, the newest. */
   readonly runs: Map<string, EngineRun>;

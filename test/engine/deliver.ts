@@ -29,7 +29,7 @@ export async function deliver(core: Core, message: Message, { request, judge }: 
     message.state = "active";
     logMessage(core, message, "ACTIVE");
     logRun(core, run);
-    const reply = await core.clock.hold(() => exchange(request(), core.agent));
+    const reply = await core.clock.hold(() => exchange(request(), core));
     leave();
     if (hasEnded(run)) return undefined;
     const verdict = judge(reply);

@@ -17,6 +17,8 @@ export interface EngineOptions {
   /** Base64 of JSON with a `UserID`: createWebhook reads it. */
   readonly token?: string;
   readonly clock?: ClockOptions;
+  /** Where both logs are kept; default: a store of its own. */
+  readonly store?: LogStore;
   readonly switches?: Partial<Switches>;
   /** Deliveries are signed with `current`. */
   readonly signingKeys?: SigningKeys;
@@ -37,6 +39,8 @@ export interface Engine {
   /** The clock that all times in the logs are of; user code that records times must use it too. */
   readonly clock: Clock;
   now(): Millis;
+  /** Public hosts that are on this machine, by name, with their addresses; none other is ever asked. */
+  readonly hosts: Map<string, string>;
   /** How often the workflow's endpoint was asked in the name of a run: steps, callbacks, failure function. */
   deliveriesOf(runId: string): number;
   /** Resolves when nothing is at work and nothing is due: every run has ended, or waits for what only the outside can do. */
@@ -49,12 +53,14 @@ const TOKEN = Buffer.from(JSON.stringify({ UserID: "defaultUser", Password: "def
 
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   const clock = createClock(options.clock ?? {});
-  const store = createLogStore();
+  const store = options.store ?? createLogStore();
+  const hosts = new Map<string, string>();
   const core: Core = {
     clock,
     store,
     switches: readSwitches(options.switches),
     agent: new Agent({ keepAlive: true }),
+    hosts,
     flow: createFlowGate(clock),
     runs: new Map(),
     waiters: [],
@@ -76,6 +82,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     switches: core.switches,
     signingKeys: options.signingKeys,
     clock,
+    hosts,
     now: clock.now,
     deliveriesOf: (runId) => core.deliveries.get(runId) ?? 0,
     idle: clock.idle,

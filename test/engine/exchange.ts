@@ -23,11 +23,19 @@ export interface Reply {
 /** Those that belong to one connection, and what the request itself says. */
 const OWN_HEADERS = new Set(["host", "content-length", "connection", "keep-alive", "transfer-encoding"]);
 
-/** Sends one request; failures are replies too. Only loopback is ever asked. */
-export async function exchange({ url, method, headers, body, timeoutMs }: Outgoing, agent: Agent): Promise<Reply> {
-  const target = new URL(url);
+/** Who carries requests, and where those to public hosts go: by host name, the address (`http://127.0.0.1:PORT`) that stands in for it. */
+export interface Network {
+  readonly agent: Agent;
+  readonly hosts: ReadonlyMap<string, string>;
+}
+
+/** Sends one request; failures are replies too. Only loopback is ever asked; a stand-in gets the public `Host`, as behind a proxy. */
+export async function exchange({ url, method, headers, body, timeoutMs }: Outgoing, { agent, hosts }: Network): Promise<Reply> {
+  const asked = new URL(url);
+  const target = new URL(asked.pathname + asked.search, hosts.get(asked.hostname) ?? asked);
   if (target.protocol !== "http:" || !["127.0.0.1", "localhost"].includes(target.hostname)) return noReply(`${url} is not on this machine`);
   const sent = Object.fromEntries(Object.entries(headers).filter(([name]) => !OWN_HEADERS.has(name.toLowerCase())));
+  sent.host = asked.host;
   if (body !== undefined) sent["content-length"] = String(Buffer.byteLength(body));
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {

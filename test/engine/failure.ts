@@ -46,7 +46,7 @@ async function callFailure(core: Core, run: EngineRun, terms: FailureTerms, repl
   for (let retried = 0; ; retried++) {
     const answer = await core.clock.hold(() => {
       const own = { ...terms.headers, ...failureHeaders(failure.messageId, retried) };
-      return exchange({ url: terms.url, method: "POST", headers: deliveryHeaders(core, run, terms.url, body, own), body }, core.agent);
+      return exchange({ url: terms.url, method: "POST", headers: deliveryHeaders(core, run, terms.url, body, own), body }, core);
     });
     if (answer.status !== undefined && answer.status >= 200 && answer.status < 300) {
       const isMissing = replyHeader(answer, "Upstash-Workflow-Failure-Callback-Notfound") === "true";

@@ -12,6 +12,7 @@ export interface HttpServer {
 /** Serves a fetch handler on a free loopback port. Its `Date` headers are of the engine's clock, as all clocks in one world agree. */
 export async function serveHttp(handler: (request: Request) => Promise<Response>, now: () => Millis): Promise<HttpServer> {
   const server = createServer((incoming, response) => void respond(incoming, response, handler, now));
+  server.unref(); // nobody asks it any more once the engine is closed
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => close(server) };
 }

@@ -14,6 +14,10 @@ export type StepContext = Pick<WorkflowContext, "workflowRunId" | "run">;
 export interface Program {
   readonly name: string;
   readonly workflows: (world: World) => Workflows;
+  /** Public address of its app, such as `https://shop.example.com/api/workflows`; default: its address on this machine. */
+  readonly publicUrl?: string;
+  /** Third parties by their public host names; the others are `World.third`. */
+  readonly thirdParties?: Readonly<Record<string, ThirdParty>>;
   readonly trigger?: (world: World) => Omit<TriggerOptions, "url">;
   /** Started by a request to the app itself, with the trigger's body and headers; one more request that the app gets. */
   readonly direct?: boolean;
@@ -26,6 +30,9 @@ export interface Program {
   /** Lengths of its sleeps by step name, in ms: user code cannot see when a sleep starts or ends. */
   readonly sleeps?: Readonly<Record<string, Millis>>;
 }
+
+/** Answers a request; `attempt` counts those to the same URL, from 1. */
+export type ThirdParty = (request: Request, attempt: number) => Promise<Response>;
 
 /** What a program's code can reach. */
 export interface World {

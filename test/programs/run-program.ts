@@ -22,8 +22,9 @@ export interface ProgramRun {
  */
 export async function runProgram(engine: Engine, program: Program): Promise<ProgramRun> {
   const book = createTruthBook(engine.now);
-  const third = await serveHttp((request) => answerAsThird(book, request), engine.now);
+  const third = await serveHttp(answererOf(program, book), engine.now);
   const app = await startApp(engine, program, (appUrl) => createWorld(engine, book, appUrl, third.url));
+  for (const host of Object.keys(program.thirdParties ?? {})) engine.hosts.set(host, third.url);
   try {
     const runId = await engine.clock.hold(() => start(app, program));
     await app.acting;
@@ -49,11 +50,13 @@ interface App {
 async function startApp(engine: Engine, program: Program, worldAt: (appUrl: string) => World): Promise<App> {
   let handle: (request: Request) => Promise<Response>;
   const server = await serveHttp((request) => handle(request), engine.now);
-  const world = worldAt(server.url);
+  const { publicUrl } = program;
+  const world = worldAt(publicUrl ?? `${server.url}/wf`);
+  if (publicUrl !== undefined) engine.hosts.set(new URL(publicUrl).hostname, server.url);
   const workflows = program.workflows(world);
   const served = serveMany(workflows);
   const app: App = { server, world, first: Object.keys(workflows)[0] ?? "", requests: 0 };
-  const env = environmentOf(engine);
+  const env = environmentOf(engine, publicUrl);
   handle = (request) => {
     app.requests++;
     return served.fetch(request, env);
@@ -62,8 +65,9 @@ async function startApp(engine: Engine, program: Program, worldAt: (appUrl: stri
 }
 
 /** What an app on this engine has in its environment. */
-function environmentOf({ url, token, signingKeys }: Engine): Record<string, string | undefined> {
+function environmentOf({ url, token, signingKeys }: Engine, publicUrl: string | undefined): Record<string, string | undefined> {
   return {
+    ...(publicUrl !== undefined && { UPSTASH_WORKFLOW_URL: new URL(publicUrl).origin }),
     QSTASH_URL: url,
     QSTASH_TOKEN: token,
     QSTASH_CURRENT_SIGNING_KEY: signingKeys?.current,
@@ -94,7 +98,7 @@ function createWorld(engine: Engine, book: TruthBook, appUrl: string, thirdUrl: 
   return {
     client: clientOf(engine),
     now: engine.now,
-    url: (workflow) => `${appUrl}/wf/${workflow}`,
+    url: (workflow) => `${appUrl}/${workflow}`,
     run: (context, step, ms, result) =>
       context.run(step, () =>
         book.observe({ runId: context.workflowRunId, step, kind: "function" }, async (attempt) => {
@@ -111,6 +115,18 @@ function createWorld(engine: Engine, book: TruthBook, appUrl: string, thirdUrl: 
       return `${thirdUrl}/?${new URLSearchParams(query)}`;
     },
     after: (about, ms, act) => engine.clock.after(ms, () => book.observe({ ...about, kind: "outside" }, act)),
+  };
+}
+
+/** A program's third parties by their hosts, and the one that does as it is asked. */
+function answererOf({ thirdParties = {} }: Program, book: TruthBook): (request: Request) => Promise<Response> {
+  const asked = new Map<string, number>();
+  return (request) => {
+    const named = thirdParties[new URL(request.url).hostname];
+    if (named === undefined) return answerAsThird(book, request);
+    const attempt = (asked.get(request.url) ?? 0) + 1;
+    asked.set(request.url, attempt);
+    return named(request, attempt);
   };
 }
 

@@ -90,6 +90,3 @@ export const DAY = 24 * HOUR;
 
 /** The plainest step. */
 export const run = (name: string, ms: number, out?: unknown): RunWork => ({ kind: "run", name, ms, out });
-
-/** Stands in headers, URLs and bodies of the scenarios; a trace that shows it has leaked. */
-export const PLANTED_SECRET = "demo-secret-that-no-trace-may-show";

@@ -1,5 +1,6 @@
-import { type CallWork, MINUTE, PLANTED_SECRET, type RunWork, run, SECOND, type Work } from "./program.ts";
-import { scenario } from "./scenario.ts";
+import { PLANTED_SECRET } from "../../../src/fake-upstash/recording/secret.ts";
+import { type CallWork, MINUTE, type RunWork, run, SECOND, type Work } from "../../../src/fake-upstash/scenarios/program.ts";
+import { scenario } from "../../../src/fake-upstash/scenarios/scenario.ts";
 
 const BASE = "https://shop.example.com/api/workflows";
 

@@ -1,6 +1,7 @@
-import { play } from "./play.ts";
-import { DAY, HOUR, MINUTE, PLANTED_SECRET, type Program, run, SECOND } from "./program.ts";
-import { type Scenario, scenario } from "./scenario.ts";
+import { PLANTED_SECRET } from "../../../src/fake-upstash/recording/secret.ts";
+import { play } from "../../../src/fake-upstash/scenarios/play.ts";
+import { DAY, HOUR, MINUTE, type Program, run, SECOND } from "../../../src/fake-upstash/scenarios/program.ts";
+import { type Scenario, scenario } from "../../../src/fake-upstash/scenarios/scenario.ts";
 
 const BASE = "https://office.example.com/api/workflows";
 

@@ -1,5 +1,6 @@
-import { type CallWork, PLANTED_SECRET, run } from "./program.ts";
-import { scenario } from "./scenario.ts";
+import { PLANTED_SECRET } from "../../../src/fake-upstash/recording/secret.ts";
+import { type CallWork, run } from "../../../src/fake-upstash/scenarios/program.ts";
+import { scenario } from "../../../src/fake-upstash/scenarios/scenario.ts";
 
 interface Turn {
   readonly name: string;
