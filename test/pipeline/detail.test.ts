@@ -102,20 +102,20 @@ describe("where the message log answers", () => {
   test("a restart between pages loses none of them", async () => {
     const clock = virtualClock(START);
     const shared = { clock, api: logApi(clock, START), store: openMemoryStore({ now: clock.now }) };
-    const first = await detailRig(shared);
-    first.api.programs.push(retried("r", 10_000, 90_000));
-    await first.runFor(40_000);
-    shared.api.eventsPerPage = 2;
-    let pages = 0;
-    first.api.fault = ({ method }) => {
-      pages += method === "events" ? 1 : 0;
-      return pages > 4 ? { kind: "unavailable", reason: "connection", message: "down" } : undefined;
-    };
-    await first.runFor(4_000);
-    first.api.fault = () => undefined;
-    const second = await detailRig(shared);
-    await second.runFor(2 * MINUTE);
-    expect(await shape(second, "r")).toEqual(EXACT);
+    const before = await detailRig(shared);
+    before.api.programs.push(retried("r", 10_000, 90_000));
+    await before.runFor(40_000);
+    await clock.advance(MINUTE);
+    shared.api.eventsPerPage = 1;
+    shared.api.calls.length = 0;
+    const cut = await detailRig(shared);
+    await cut.runFor(130); // 50 ms a page
+    expect(shared.api.calls.map(({ method }) => method)).toEqual(["events", "events", "events"]);
+    expect((await shared.store.findRuns("eu", shared.api.programs))[0]?.watch?.reason).toBe("ended");
+    const after = await detailRig(shared);
+    await after.runFor(2 * MINUTE);
+    expect(await shape(after, "r")).toEqual(EXACT);
+    expect(askedAlone(after)).toBe(0);
   });
 
   test("a run is mapped only when the feed has read past its end, though a listing shows it first", async () => {

