@@ -23,7 +23,7 @@ const MAX_PAGES = 50;
 export interface DetailReading {
   /** Every event since then. */
   readonly from: Millis;
-  /** Start of the last read that was complete; absent until this process has read it. */
+  /** Start of the last read, if that was complete. */
   readonly readAt: Millis | undefined;
   /** False: what may still come is not waited for (`--once`). */
   readonly patient: boolean;
@@ -63,7 +63,7 @@ export async function findDetails(
     const waits = known.get(keyOf(run))?.phase === "waiting"; // for something else: it had its time
     if (!whole && !waits && reading.patient && now < endOf(run) + PATIENCE_MS) details.set(keyOf(run), "wait");
     else if (whole && run.createdAt >= reading.from) details.set(keyOf(run), events);
-    else details.set(keyOf(run), (await askLog(context, run, signal)) ?? events);
+    else details.set(keyOf(run), (await askLog(context, run, signal)) ?? (whole ? events : []));
   }
   return details;
 }

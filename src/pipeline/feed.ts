@@ -26,6 +26,7 @@ export async function readFeed(reader: Reader, back: boolean, signal: AbortSigna
   const feed = reader.state().feed ?? { status: "unknown" };
   if (config.completion_feed === "off" || (feed.retryAt !== undefined && server.now() < feed.retryAt)) return {};
   const startedAt = server.now();
+  delete reader.memory.feedReadAt; // until all of it is in, the end of a run may be here and its middle not
   const readsBack = back || missesNames(reader);
   const floor = floorOf(reader, readsBack);
   const cursors = new Set<string>();

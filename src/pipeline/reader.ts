@@ -30,7 +30,7 @@ export interface ReaderMemory {
   healthy: boolean;
   /** When runs that wait for room on the disk are called back, if there is some then; infinite while nobody waits. */
   callBackAt: number;
-  /** When the last read of the feed that was complete began, on the API's clock. */
+  /** When the last read of the feed began, on the API's clock; absent while it is not complete. */
   feedReadAt?: Millis;
   /** Everything is read once, and nothing waited for (`--once`). */
   everything: boolean;
