@@ -64,6 +64,12 @@ function isUnread(end: Millis, config: SourceContext["config"], readAt: Millis |
   return readAt === undefined || readAt < end + config.open_run_max_interval + LAG_MS;
 }
 
+/** The same of a top that is at hand, perhaps the run itself: then there is a tree only if it invoked others. */
+function goesOn(top: WorkflowRun, run: WorkflowRun, config: SourceContext["config"], readAt: Millis | undefined): boolean {
+  const isTree = top !== run || run.groups.some((group) => group.steps.some((step) => step.type === "Invoke"));
+  return isTree && (!isTerminal(top) || isUnread(endOf(top), config, readAt));
+}
+
 /** What each run's verdict needs of its tree; nothing is looked up where no destination samples. */
 export async function treeFacts(
   context: SourceContext,
@@ -73,16 +79,17 @@ export async function treeFacts(
 ): Promise<ReadonlyMap<string, TreeFacts>> {
   const { store, source, server, config } = context;
   const facts = new Map<string, TreeFacts>();
+  const atHand = new Map(runs.map((run) => [keyOf(run), run]));
   if (context.destinations.every((plan) => plan.sampling.ratio === 1)) return facts;
   for (const run of runs) {
     const resolution = resolutions.get(keyOf(run));
     if (resolution?.kind !== "placed" || !isTerminal(run)) continue;
     const size = await store.traceSize(resolution.placement.traceId);
     const late = isLate(endOf(run), retentionOf(context, read.retention), server.now());
-    const [top] = resolution.top === undefined ? [] : await store.findRuns(source.name, [resolution.top]);
-    const hasTree = run.groups.some((group) => group.steps.some((step) => step.type === "Invoke"));
-    const ownTree = hasTree && isUnread(endOf(run), config, read.readAt);
-    facts.set(keyOf(run), { size, late, unfinished: resolution.top === undefined ? ownTree : isTreeUnfinished(top, config, read.readAt) });
+    const top = resolution.top === undefined ? run : atHand.get(keyOf(resolution.top));
+    const [record] = top !== undefined || resolution.top === undefined ? [] : await store.findRuns(source.name, [resolution.top]);
+    const unfinished = top === undefined ? isTreeUnfinished(record, config, read.readAt) : goesOn(top, run, config, read.readAt);
+    facts.set(keyOf(run), { size, late, unfinished });
   }
   return facts;
 }
