@@ -41,7 +41,8 @@ function changeBy({ context }: Reader, event: RunEvent, record: RunRecord | unde
     return record === undefined ? [{ key, phase: "open", watch: { reason: "open", polls: 0, dueAt: now + FIRST_LOOK_MS } }] : [];
   }
   const isNews = record === undefined || record.phase === "gone" || (record.phase === "open" && record.watch?.reason !== "ended");
-  const dueAt = wantsDetail(context.config) ? Math.max(now, Math.min(event.time, now) + SETTLED_AFTER_MS) : now;
+  // and as long for the read itself: asked for before it is settled, it would only be asked for again
+  const dueAt = wantsDetail(context.config) ? Math.max(now, Math.min(event.time, now) + 2 * SETTLED_AFTER_MS) : now;
   return isNews ? [{ key, phase: "open", watch: { reason: "ended", polls: 0, dueAt } }] : [];
 }
 

@@ -1,3 +1,4 @@
+import type { MessageEvent } from "../../src/model/event.ts";
 import type { RunKey } from "../../src/model/run.ts";
 import type { PageCommit, RunChange, RunRecord, SourceState, Store, Watch, WatchedRun } from "../../src/state/store.ts";
 import { openMemoryStore } from "../support/memory-store.ts";
@@ -17,12 +18,14 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
   const live = new Map<number, RunRecord>();
   const due = dueTimes();
   const collected = new Uint8Array(stream.count);
+  const events = new Map<number, Map<string, MessageEvent>>();
   let state: SourceState = steadyState(stream.start, feed);
   for (const record of openAtStart(stream, feed)) keep(record);
 
   function keep(record: RunRecord): void {
     const index = indexOf(record.key.id);
     due.move(index, live.get(index)?.watch?.dueAt, record.watch?.dueAt);
+    if (record.phase !== "open" && record.phase !== "waiting") events.delete(index);
     if (record.phase === "done" && record.watch === undefined) live.delete(index);
     else live.set(index, record);
   }
@@ -53,11 +56,19 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
     keep({ source: SOURCE, key, phase, parts: seen, ...settled, ...(watch && { watch }) } as RunRecord);
   }
 
+  function addEvents(key: RunKey, read: readonly MessageEvent[]): void {
+    if (find(key)?.phase !== "open") return;
+    const own = events.get(indexOf(key.id)) ?? new Map<string, MessageEvent>();
+    for (const event of read) own.set(`${event.time} ${event.state} ${event.messageId}`, event);
+    events.set(indexOf(key.id), own);
+  }
+
   return {
     ...openMemoryStore(),
     collected,
     readSource: async () => state,
     findRuns: async (_, keys) => keys.map(find),
+    readEvents: async (_, keys) => keys.map(({ id }) => [...(events.get(indexOf(id))?.values() ?? [])]),
     dueRuns: async (_, now, limit) =>
       due.until(now, limit).map((index): WatchedRun => {
         const { key, phase, watch } = live.get(index) as RunRecord & { watch: Watch };
@@ -72,6 +83,7 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
     async commit(page: PageCommit) {
       state = page.state ?? state;
       for (const one of page.runs) change(one);
+      for (const { key, events: read } of page.events?.runs ?? []) addEvents(key, read);
     },
   };
 }
@@ -91,7 +103,7 @@ function steadyState(start: number, feed: boolean): SourceState {
     lookbackAt: start - HOUR,
     readAt: start,
     sweep: { repaired: 0, startedAt: start - 2 * DAY, finishedAt: start - DAY },
-    ...(feed && { feed: { status: "trusted", watermark: start, since: start - 30 * DAY } }),
+    ...(feed && { feed: { status: "trusted", watermark: start, since: start - 30 * DAY, detailFrom: start - 30 * DAY } }),
   };
 }
 
