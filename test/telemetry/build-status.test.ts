@@ -80,7 +80,11 @@ test("from the state alone: what only the running bridge knows is null", () => {
       },
       watched: { open: { runs: 3, oldest_created_at: at(NOW - 90) }, ancestor: { runs: 1, oldest_created_at: "unknown" } },
       budget: null,
-      capacity: { runs_per_second: null, with_feed: { runs_per_second: 50, used: null }, without_feed: { runs_per_second: 17, used: null } },
+      capacity: {
+        runs_per_second: null,
+        with_feed: { runs_per_second: 50, used: null },
+        without_feed: { runs_per_second: 17, used: null },
+      },
       sweep: { running: true, started_at: at(NOW - 10), finished_at: at(NOW - 20), repaired: 3 },
       retention: { configured_ms: null, learned_ms: 7_000 },
       clock_skew_ms: null,
