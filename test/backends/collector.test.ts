@@ -7,7 +7,7 @@ import { wireRun } from "../support/wire-run.ts";
 import { useBridge } from "./bridge.ts";
 import { type Collector, type CollectorSettings, spansInFile, startCollector } from "./collector.ts";
 import { longRun, putHistory } from "./history.ts";
-import type { ExpectedSpan } from "./mapped.ts";
+import { type ExpectedSpan, formOf } from "./mapped.ts";
 
 const collector = inject("backends").collector;
 
@@ -38,8 +38,11 @@ describe.skipIf(!collector.ok)("OpenTelemetry Collector", () => {
     const expected = await bridge.expected();
     const found = spansInFile(file);
     expect(found.length).toBe(expected.length);
-    const byId = new Map(found.map((span) => [span.spanId, span.wire]));
-    for (const { spanId, wire } of expected) expect(byId.get(spanId)).toEqual(wire);
+    const byId = new Map(found.map((span) => [span.spanId, span]));
+    for (const span of expected) {
+      const shown = byId.get(span.spanId);
+      expect(shown?.wire).toEqual(formOf(span, shown?.links.length));
+    }
   }
 
   test.each(["protobuf", "json"])("writes every span as the mapper made it (%s)", async (encoding) => {

@@ -3,7 +3,7 @@ import type { Decoded } from "../../src/fake-upstash/otlp-decode.ts";
 import { useBridge } from "./bridge.ts";
 import { longRun, putHistory } from "./history.ts";
 import { type Jaeger, jaegerTrace, startJaeger } from "./jaeger.ts";
-import { type ExpectedSpan, sorted } from "./mapped.ts";
+import { type ExpectedSpan, formOf, sorted } from "./mapped.ts";
 
 const jaeger = inject("backends").jaeger;
 
@@ -12,7 +12,7 @@ describe.skipIf(!jaeger.ok)("Jaeger", () => {
   let backend: Jaeger;
   beforeEach(async () => {
     backend = await startJaeger(jaeger.ok ? jaeger.folder : "", bridge.folder);
-    return () => backend.stop();
+    return () => backend.stop("SIGKILL"); // in order it takes ten seconds
   });
 
   const destination = (encoding = "protobuf") => ({ name: "jaeger", type: "otlp-http", endpoint: backend.otlp, encoding });
@@ -26,9 +26,12 @@ describe.skipIf(!jaeger.ok)("Jaeger", () => {
   async function expectSame(expected: readonly ExpectedSpan[]) {
     const found = await shown(expected);
     expect(found.length).toBe(expected.length);
-    const byId = new Map(found.map((span) => [span.spanId, span.wire]));
-    for (const { spanId, role, wire } of expected)
-      expect(sorted(byId.get(spanId))).toEqual(sorted(asJaegerShows(wire, role, byId.get(spanId))));
+    const byId = new Map(found.map((span) => [span.spanId, span]));
+    for (const span of expected) {
+      const shown = byId.get(span.spanId);
+      const form = formOf(span, shown?.links.length);
+      expect(sorted(shown?.wire)).toEqual(sorted(asJaegerShows(form, span.role, shown?.wire)));
+    }
   }
 
   test.each(["protobuf", "json"])("shows every span as the mapper made it (%s)", async (encoding) => {

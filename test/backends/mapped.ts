@@ -2,9 +2,11 @@ import type { Decoded } from "../../src/fake-upstash/otlp-decode.ts";
 import type { FakeUpstash } from "../../src/fake-upstash/server.ts";
 import { distinctRuns, isTerminal } from "../../src/model/run.ts";
 import { SCOPES } from "../../src/otlp/scope.ts";
+import { eventLinks, marksOf } from "../../src/pipeline/marks.ts";
 import { readInput } from "../../src/sources/upstash/input.ts";
 import { DOUBLE_ATTRIBUTES } from "../../src/trace/attributes.ts";
 import type { MappingSettings } from "../../src/trace/config.ts";
+import { withEventLinks } from "../../src/trace/event-links.ts";
 import { mapRun } from "../../src/trace/map-run.ts";
 import { placeAll } from "../../src/trace/place-all.ts";
 import type { Attributes, AttributeValue, Span } from "../../src/trace/span.ts";
@@ -18,15 +20,35 @@ export interface ExpectedSpan {
   readonly spanId: string;
   readonly role: Span["role"];
   readonly wire: Decoded;
+  /** With a link to the other side of its event, which it has if that was exported before. */
+  readonly linked: Decoded;
 }
 
 export async function mappedSpans(api: FakeUpstash, settings: MappingSettings): Promise<ExpectedSpan[]> {
   const runs = distinctRuns(readInput(await everyPage(api)).runs);
   const placementOf = placeAll(runs, settings);
-  return runs.filter(isTerminal).flatMap((run) => {
-    const { resource, spans } = mapRun(run, placementOf(run), settings);
-    return spans.map((span) => ({ traceId: span.traceId, spanId: span.spanId, role: span.role, wire: wireOf(span, resource) }));
+  const mapped = runs.filter(isTerminal).map((run) => ({ run, trace: mapRun(run, placementOf(run), settings) }));
+  const marks = mapped.flatMap(({ run, trace }) => marksOf(run, trace, settings));
+  return mapped.flatMap(({ run, trace }) => {
+    const others = Map.groupBy(
+      marks.filter(({ key }) => key.id !== run.id),
+      ({ word }) => word,
+    );
+    const linked = withEventLinks(trace, eventLinks(others)).spans.map((span) => wireOf(span, trace.resource));
+    return trace.spans.map((span, i) => {
+      const wire = wireOf(span, trace.resource);
+      return { traceId: span.traceId, spanId: span.spanId, role: span.role, wire, linked: linked[i] ?? wire };
+    });
   });
+}
+
+/** What a backend should show of a span, with or without the link that only the order of delivery decides on. */
+export function formOf({ wire, linked }: ExpectedSpan, shownLinks: number | undefined): Decoded {
+  return shownLinks === linksOf(linked).length ? linked : wire;
+}
+
+function linksOf(wire: Decoded): readonly unknown[] {
+  return (wire.span as { readonly links: readonly unknown[] }).links;
 }
 
 async function everyPage(api: FakeUpstash): Promise<string> {

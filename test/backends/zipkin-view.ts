@@ -1,12 +1,11 @@
 import type { Decoded } from "../../src/fake-upstash/otlp-decode.ts";
-import type { ExpectedSpan } from "./mapped.ts";
 import type { ZipkinSpan } from "./zipkin.ts";
 
 /**
  * A span as Zipkin shows it behind the Collector's exporter: what a data model of tags and annotations leaves of it.
  * Found by comparing, and written down here as the rule; the README's table is this in words.
  */
-export function asZipkinShows({ wire }: Pick<ExpectedSpan, "wire">): ZipkinSpan {
+export function asZipkinShows(wire: Decoded): ZipkinSpan {
   const span = wire.span as WireSpan;
   const { "service.peer.name": peer, ...attributes } = tagsOf(span.attributes);
   const { "service.name": serviceName = "", ...resource } = tagsOf((wire.resource as WireSpan).attributes);
