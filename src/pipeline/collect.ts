@@ -3,6 +3,7 @@ import type { UnreadableEntry } from "../sources/source.ts";
 import { type PageCommit, type RunChange, type RunRecord, StoreError } from "../state/store.ts";
 import type { CollectedRun } from "../telemetry/observation.ts";
 import { traceId } from "../trace/ids.ts";
+import { guessedHost, nameRun } from "../trace/naming.ts";
 import type { SourceContext } from "./context.ts";
 import { decide, isExported, isOurs, type Page } from "./decide.ts";
 import { type DetailReading, type Details, findDetails } from "./detail.ts";
@@ -65,6 +66,7 @@ export async function collectPage(context: SourceContext, input: PageInput, sign
     decideAll({ ...page, room: false }, all, resolutions),
   );
   tell(context, stored, decided.collected);
+  warnOfGuesses(context, all.filter(exported), input.warned);
   const collected = stored.filter((change) =>
     change.parts?.some((part) => !known.get(keyOf(change.key))?.parts.includes(part.part)),
   ).length;
@@ -169,15 +171,34 @@ function pageCommit(
 ): PageCommit | undefined {
   for (const { position, reason, key } of unreadable) {
     const word = key === undefined ? reason : keyOf(key);
-    if (warned.has(word)) continue;
-    if (warned.size >= MAX_WARNED) warned.clear();
-    warned.add(word);
+    if (!isNews(warned, word)) continue;
     log.warn({ source: source.name, position, reason, run: key?.id }, "a run could not be read");
   }
   const lost = unreadable.flatMap(({ key, reason }) =>
     key === undefined ? [] : [{ key, reason: reason.startsWith("too_large") ? "too_large" : "unreadable", message: reason }],
   );
   return runs.length === 0 && lost.length === 0 ? undefined : { source: source.name, runs, counts, unreadable: lost };
+}
+
+/** Once per host whose service name is only a guess: it changes with every deployment, or says nothing. */
+function warnOfGuesses({ source, log, settings }: SourceContext, runs: readonly WorkflowRun[], warned = new Set<string>()): void {
+  for (const run of runs) {
+    const host = guessedHost(run, settings);
+    if (host === undefined || !isNews(warned, `host ${host}`)) continue;
+    const service = nameRun(run, settings).serviceName;
+    log.warn(
+      { source: source.name, host, service },
+      "runs of this host have no name of their own: a rule under workflows may set a service_name",
+    );
+  }
+}
+
+/** Remembers the word; false if it was there. */
+function isNews(warned: Set<string>, word: string): boolean {
+  if (warned.has(word)) return false;
+  if (warned.size >= MAX_WARNED) warned.clear();
+  warned.add(word);
+  return true;
 }
 
 /** So many different entries are remembered as warned about. */
