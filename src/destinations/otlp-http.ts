@@ -49,15 +49,34 @@ export function createOtlpHttp(config: OtlpHttpConfig, { userAgent, now }: OtlpH
       const secrets = secretHeaders(config);
       const headers = { "user-agent": userAgent, ...secrets, ...ownHeaders(config) };
       const scrub = scrubber([...Object.values(secrets), ...target.searchParams.values()]);
-      const deadline = AbortSignal.timeout(config.timeout);
+      const limit = withDeadline(signal, config.timeout);
       try {
         const payload = config.compression === "gzip" ? await zip(body, { level: 1 }) : body;
-        const reply = await post(agent, target, headers, payload, AbortSignal.any([signal, deadline]));
+        const reply = await post(agent, target, headers, payload, limit.signal);
         const outcome = classify(reply, { now: now(), scrub });
         return (reply.status === 401 || reply.status === 403) && refreshSecrets() ? rotated(reply.status) : outcome;
       } catch (error) {
-        return classifyError(error, { aborted: signal.aborted, timedOut: deadline.aborted, timeoutMs: config.timeout, scrub });
+        return classifyError(error, { aborted: signal.aborted, timedOut: limit.passed(), timeoutMs: config.timeout, scrub });
+      } finally {
+        limit.end();
       }
+    },
+  };
+}
+
+/** Not AbortSignal.any: on the daemon's lasting signal that would leave something behind for every request. */
+function withDeadline(signal: AbortSignal, ms: number): { readonly signal: AbortSignal; passed(): boolean; end(): void } {
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  const timer = setTimeout(stop, ms);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  return {
+    signal: controller.signal,
+    passed: () => controller.signal.aborted && !signal.aborted,
+    end() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
     },
   };
 }
