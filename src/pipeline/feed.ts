@@ -1,6 +1,6 @@
 import { endOf, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { EventPage } from "../sources/source.ts";
-import type { FeedState } from "../state/store.ts";
+import type { FeedState } from "../state/source-state.ts";
 import { wantsDetail } from "./detail.ts";
 import { storeEvents } from "./feed-page.ts";
 import type { Reader } from "./reader.ts";

@@ -1,6 +1,7 @@
 import type { Millis } from "../model/run.ts";
 import type { UpstashSourceConfig } from "../sources/upstash/config.ts";
-import { type SourceState, type Store, StoreError } from "../state/store.ts";
+import type { SourceState } from "../state/source-state.ts";
+import { type Store, StoreError } from "../state/store.ts";
 
 /** An identity outlives what the API still shows by this much. */
 const MARGIN_MS = 86_400_000;

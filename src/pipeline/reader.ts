@@ -1,6 +1,6 @@
 import type { Millis, WorkflowRun } from "../model/run.ts";
 import type { Purpose, Reply, RunPage, RunQuery } from "../sources/source.ts";
-import type { SourceState } from "../state/store.ts";
+import type { SourceState } from "../state/source-state.ts";
 import { collectPage, type PageResult } from "./collect.ts";
 import type { SourceContext } from "./context.ts";
 import { type DetailReading, wantsDetail } from "./detail.ts";

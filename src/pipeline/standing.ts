@@ -1,5 +1,6 @@
 import { endOf, keyOf, type Millis, type RunKey, type WorkflowRun } from "../model/run.ts";
-import type { DestinationState, RunRecord, SourceState } from "../state/store.ts";
+import type { SourceState } from "../state/source-state.ts";
+import type { DestinationState, RunRecord } from "../state/store.ts";
 import { nameRun } from "../trace/naming.ts";
 import type { SourceContext } from "./context.ts";
 import { isOurs } from "./decide.ts";

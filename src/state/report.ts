@@ -1,6 +1,7 @@
 import type { Encoding } from "../destinations/destination.ts";
 import type { Millis, RunKey } from "../model/run.ts";
-import type { DestinationState, RunPhase, SourceState, WatchSummary } from "./store.ts";
+import type { SourceState } from "./source-state.ts";
+import type { DestinationState, RunPhase, WatchSummary } from "./store.ts";
 
 /** What the store tells commands and metrics (`status`, `quarantine`, `verify`); the contract is store.ts. */
 

@@ -1,10 +1,11 @@
 import type { SQLInputValue } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { idHash } from "./run-id.ts";
+import type { SourceState } from "./source-state.ts";
 import { type Database, openDatabase } from "./sqlite-database.ts";
 import { fetchPartAgain, fetchRunAgain } from "./sqlite-refetch.ts";
 import { phaseNumber } from "./sqlite-runs.ts";
-import { type SourceState, StoreError } from "./store.ts";
+import { StoreError } from "./store.ts";
 
 /**
  * What can still be read of a damaged file, into a fresh one. Two things matter: a run must not count as

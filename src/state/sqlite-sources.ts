@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
+import type { SourceState } from "./source-state.ts";
 import type { Database } from "./sqlite-database.ts";
-import { type SourceState, StoreError } from "./store.ts";
+import { StoreError } from "./store.ts";
 
 /** Sources by their number, their state, and the counters of sources and destinations. */
 

@@ -2,6 +2,7 @@ import type { Encoding } from "../destinations/destination.ts";
 import type { MessageEvent } from "../model/event.ts";
 import type { Millis, RunKey } from "../model/run.ts";
 import type { QuarantineEntry, QuarantineFilter, RunOutcomes, StoreSize, StoreStatus } from "./report.ts";
+import type { SourceState } from "./source-state.ts";
 import type { RunEvents } from "./stored-event.ts";
 
 /**
@@ -96,47 +97,6 @@ export class StoreError extends Error {
     super(message);
     this.kind = kind;
   }
-}
-
-/** How far a source was read. Stored whole with each page that changes it. */
-export interface SourceState {
-  /** Runs that ended before this are none of ours. */
-  readonly epoch: Millis;
-  /** Every run created up to here has been listed at least once. Absent until the first listing is complete. */
-  readonly watermark?: Millis;
-  /** The first start's listing of all open runs is done. */
-  readonly openListed?: boolean;
-  /** When the lookback was last listed whole, on the API's clock. */
-  readonly lookbackAt?: Millis;
-  readonly feed?: FeedState;
-  readonly sweep?: SweepState;
-  /** Start of the last cycle that read everything there was to be read: what was shown before is known. */
-  readonly readAt?: Millis;
-  /** Age of the oldest run that the API has shown: what it keeps, at least. */
-  readonly learnedRetentionMs?: number;
-}
-
-export interface FeedState {
-  readonly status: "unknown" | "trusted" | "absent" | "distrusted";
-  /** Why it is not trusted. */
-  readonly reason?: string;
-  /** Since when it is trusted: what ended before, it need not have named. */
-  readonly since?: Millis;
-  /** Time of the newest event that was read; everything before was read too. */
-  readonly watermark?: Millis;
-  /** The events of open runs were stored since then, without a gap; absent where none are. */
-  readonly detailFrom?: Millis;
-  /** When it is to be tried again. */
-  readonly retryAt?: Millis;
-}
-
-export interface SweepState {
-  /** Start and end of the sweep under way, or of the last one. */
-  readonly startedAt?: Millis;
-  readonly finishedAt?: Millis;
-  readonly cursor?: string;
-  /** Runs that the API showed and we did not know, over all sweeps. Should stay 0. */
-  readonly repaired: number;
 }
 
 /** A run's life in the store: open → (waiting) → collected → done, or from anywhere to gone. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { MARKS_PER_WORD, QUARANTINE_MAX_AGE_MS, type RunChange, type SourceState, type Store, type Watch } from "../../src/state/store.ts";
+import type { SourceState } from "../../src/state/source-state.ts";
+import { MARKS_PER_WORD, QUARANTINE_MAX_AGE_MS, type RunChange, type Store, type Watch } from "../../src/state/store.ts";
 import { chunkOf, delivered, done, key, part, queue, refused, START, textOf } from "../support/store-samples.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,7 @@
 import type { MessageEvent } from "../../src/model/event.ts";
 import type { RunKey } from "../../src/model/run.ts";
-import type { PageCommit, RunChange, RunRecord, SourceState, Store, Watch, WatchedRun } from "../../src/state/store.ts";
+import type { SourceState } from "../../src/state/source-state.ts";
+import type { PageCommit, RunChange, RunRecord, Store, Watch, WatchedRun } from "../../src/state/store.ts";
 import { openMemoryStore } from "../support/memory-store.ts";
 import { indexOf, MIX, type Stream } from "./stream.ts";
 

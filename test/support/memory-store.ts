@@ -2,6 +2,7 @@ import type { Encoding } from "../../src/destinations/destination.ts";
 import type { RunKey } from "../../src/model/run.ts";
 import { combineParts, excludedOutcome, mergeOutcome, REFETCH, settledCounts } from "../../src/state/outcome.ts";
 import { OPEN_AGES_MS, type QuarantineEntry } from "../../src/state/report.ts";
+import type { SourceState } from "../../src/state/source-state.ts";
 import {
   type CollectedPart,
   type DestinationState,
@@ -17,7 +18,6 @@ import {
   type RunPhase,
   type RunRecord,
   type Settlement,
-  type SourceState,
   type Store,
   type StoredChunk,
   type TraceSize,
