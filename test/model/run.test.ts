@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { header, isSettled, isTerminal } from "../../src/model/run.ts";
+import { distinctRuns, endOf, header, isSettled, isTerminal, keyOf } from "../../src/model/run.ts";
+import { aRun, at, error, group, step } from "../support/run-builder.ts";
 
 test("the three known ends are terminal, and a started run is not, whatever else it shows", () => {
   for (const state of ["RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED"]) expect(isTerminal({ state })).toBe(true);
@@ -23,4 +24,20 @@ test("headers are looked up without case", () => {
   expect(header({ "Content-Type": ["a", "b"] }, "content-type")).toBe("a");
   expect(header({}, "x")).toBeUndefined();
   expect(header(undefined, "x")).toBeUndefined();
+});
+
+test("a run ended when its log says so, else at the latest time of a step or an error in it", () => {
+  expect(endOf(aRun(500, [group(step("Run", "late", at(900)))]))).toBe(at(500));
+  const steps = group(step("Run", "a", at(300)), step("Run", "b", at(200), { errors: [error(700, 500), error(undefined)] }));
+  expect(endOf(aRun(undefined, [steps]))).toBe(at(700));
+  expect(endOf(aRun(undefined, [group(step("Run", "a", at(300)), step("Run", "b"))]))).toBe(at(300));
+});
+
+test("of a run that is there twice the entry that shows it ended counts, wherever it stands", () => {
+  const started = aRun(undefined, [], { state: "RUN_STARTED" });
+  const ended = aRun(500, []);
+  const other = aRun(500, [], { id: "wfr_other" });
+  expect(distinctRuns([started, other, ended])).toEqual([ended, other]);
+  expect(distinctRuns([ended, started])).toEqual([ended]);
+  expect(keyOf(ended)).not.toBe(keyOf(other));
 });
