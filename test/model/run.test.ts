@@ -27,10 +27,10 @@ test("headers are looked up without case", () => {
 });
 
 test("a run ended when its log says so, else at the latest time of a step or an error in it", () => {
-  expect(endOf(aRun(500, [group(step("Run", "late", at(900)))]))).toBe(at(500));
-  const steps = group(step("Run", "a", at(300)), step("Run", "b", at(200), { errors: [error(700, 500), error(undefined)] }));
+  expect(endOf(aRun(500, [group(step("Run", "late", 900))]))).toBe(at(500));
+  const steps = group(step("Run", "a", 300), step("Run", "b", 200, { errors: [error(700, 500), error(undefined)] }));
   expect(endOf(aRun(undefined, [steps]))).toBe(at(700));
-  expect(endOf(aRun(undefined, [group(step("Run", "a", at(300)), step("Run", "b"))]))).toBe(at(300));
+  expect(endOf(aRun(undefined, [group(step("Run", "a", 300), step("Run", "b"))]))).toBe(at(300));
 });
 
 test("of a run that is there twice the entry that shows it ended counts, wherever it stands", () => {

@@ -21,10 +21,10 @@ function memory(settings = capturing) {
   };
 }
 
-const waiter = aRun(1_000, [group(step("Wait", "approved", at(900), { wait: { eventId: "order-7", timedOut: false } }))], {
+const waiter = aRun(1_000, [group(step("Wait", "approved", 900, { wait: { eventId: "order-7", timedOut: false } }))], {
   id: "wfr_waiter",
 });
-const notifier = aRun(1_000, [group(step("Notify", "tell", at(900), { out: '{"eventId":"order-7","notifyResponse":[]}' }))], {
+const notifier = aRun(1_000, [group(step("Notify", "tell", 900, { out: '{"eventId":"order-7","notifyResponse":[]}' }))], {
   id: "wfr_notifier",
 });
 
@@ -49,9 +49,9 @@ test("where outputs are not captured no event is remembered, and none is asked f
 });
 
 test("a resumed run links to the run whose messages it carries, and says its id", async () => {
-  const carried = step("Run", "charge", at(100), { messageId: "msg_carried" });
+  const carried = step("Run", "charge", 100, { messageId: "msg_carried" });
   const failed = aRun(1_000, [group(carried)], { id: "wfr_failed", state: "RUN_FAILED" });
-  const resumed = aRun(9_000, [group(carried), group(step("Run", "ship", at(8_500)))], { id: "wfr_resumed", createdAt: at(8_000) });
+  const resumed = aRun(9_000, [group(carried), group(step("Run", "ship", 8_500))], { id: "wfr_resumed", createdAt: at(8_000) });
   const collect = memory(settingsWith());
   const [before] = (await collect(failed)).spans;
   const [root] = (await collect(resumed)).spans;
