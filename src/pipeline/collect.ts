@@ -169,15 +169,15 @@ function pageCommit(
   runs: readonly RunChange[],
   counts: Readonly<Record<string, number>>,
 ): PageCommit | undefined {
-  for (const { position, reason, key } of unreadable) {
-    const word = key === undefined ? reason : keyOf(key);
-    if (!isNews(warned, word)) continue;
+  const news = unreadable.filter(({ reason, key }) => isNews(warned, key === undefined ? reason : keyOf(key)));
+  for (const { position, reason, key } of news) {
     log.warn({ source: source.name, position, reason, run: key?.id }, "a run could not be read");
   }
   const lost = unreadable.flatMap(({ key, reason }) =>
     key === undefined ? [] : [{ key, reason: reason.startsWith("too_large") ? "too_large" : "unreadable", message: reason }],
   );
-  return runs.length === 0 && lost.length === 0 ? undefined : { source: source.name, runs, counts, unreadable: lost };
+  if (runs.length === 0 && lost.length === 0 && news.length === 0) return undefined;
+  return { source: source.name, runs, counts: news.length === 0 ? counts : { ...counts, unreadable: news.length }, unreadable: lost };
 }
 
 /** Once per host whose service name is only a guess: it changes with every deployment, or says nothing. */

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import type { WorkflowRun } from "../../src/model/run.ts";
 import { collectPage } from "../../src/pipeline/collect.ts";
+import type { UnreadableEntry } from "../../src/sources/source.ts";
 import { openMemoryStore } from "../support/memory-store.ts";
 import { KEEP_ALL } from "../support/pipeline.ts";
 import { aRun, settingsWith, T0 } from "../support/run-builder.ts";
@@ -27,10 +29,11 @@ function collector(workflows: unknown[] = []) {
     log,
   };
   const warned = new Set<string>();
-  const collect = (...urls: string[]) => {
-    const runs = urls.map((url, n) => aRun(1_000, [], { id: `wfr_${url}_${n}`, url }));
-    return collectPage(context as never, { runs, epoch: 0, feed: false, warned }, new AbortController().signal);
-  };
+  const page = (runs: WorkflowRun[], unreadable: UnreadableEntry[] = []) =>
+    collectPage(context as never, { runs, unreadable, epoch: 0, feed: false, warned }, new AbortController().signal);
+  const collect = Object.assign((...urls: string[]) => page(urls.map((url, n) => aRun(1_000, [], { id: `wfr_${url}_${n}`, url }))), {
+    page: (unreadable: UnreadableEntry[]) => page([], unreadable),
+  });
   return { store, warnings, collect };
 }
 
@@ -40,6 +43,20 @@ test("a host whose service name is a guess is warned about once, however many ru
   await collect("https://abc.ngrok-free.app/api/a", "https://abc.ngrok-free.app/api/b");
   await collect("https://abc.ngrok-free.app/api/c", "https://shop.example.com/api/d");
   expect(warnings).toEqual([{ source: "eu", host: "abc.ngrok-free.app", service: "upstash-workflow" }]);
+});
+
+test("entries that cannot be read are counted once, and those with an identity are quarantined", async () => {
+  const { store, warnings, collect } = collector();
+  const unreadable = [
+    { position: 3, reason: "expected an object" },
+    { position: 4, reason: "steps: expected a list", key: { id: "wfr_x", createdAt: T0 } },
+  ];
+  await store.commit({ source: "eu", state: { epoch: 0 }, runs: [] });
+  await collect.page(unreadable);
+  await collect.page(unreadable);
+  expect((await store.status(T0)).sources[0]?.counts.unreadable).toBe(2);
+  expect((await store.quarantined({})).map((entry) => entry.key.id)).toEqual(["wfr_x"]);
+  expect(warnings).toHaveLength(2);
 });
 
 test("a rule that sets the service name, or drops the runs, ends the warning", async () => {
