@@ -108,7 +108,8 @@ function makeBase(buildah: (...args: string[]) => string, tar: string, name: str
     for (const program of ["npm", "npx"])
       buildah("run", container, "--", "ln", "-s", `../lib/node_modules/npm/bin/${program}-cli.js`, `/usr/local/bin/${program}`);
     const settings = process.env.NPM_CONFIG_USERCONFIG || join(homedir(), ".npmrc");
-    if (existsSync(settings)) buildah("copy", container, settings, "/root/.npmrc");
+    // npm's own place for the settings of all users, so that no user's home need be known
+    if (existsSync(settings)) buildah("copy", container, settings, "/usr/local/etc/npmrc");
     const certificates = process.env.NODE_EXTRA_CA_CERTS;
     if (certificates !== undefined) {
       buildah("copy", container, certificates, "/usr/local/share/extra-ca.pem");
