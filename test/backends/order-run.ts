@@ -1,6 +1,6 @@
 import type { LogStore } from "../../src/fake-upstash/log-store.ts";
-import { type CallWork, run, SECOND } from "../../src/fake-upstash/scenarios/program.ts";
-import { happenUntil, record, scenario } from "../../src/fake-upstash/scenarios/scenario.ts";
+import { type CallWork, run, SECOND } from "../support/scenarios/program.ts";
+import { happenUntil, record, scenario } from "../support/scenarios/scenario.ts";
 
 const call = (name: string, ms: number, url: string, status: number): CallWork => ({
   kind: "call",

@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { seeded } from "../../src/fake-upstash/scenarios/random.ts";
+import { seeded } from "../support/scenarios/random.ts";
 import { copySource } from "./broken.ts";
 import type { Program } from "./daemon.ts";
 import { line, summarize } from "./report.ts";

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, watch } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { between, type Random } from "../../src/fake-upstash/scenarios/random.ts";
+import { between, type Random } from "../support/scenarios/random.ts";
 import { readKilledState } from "./state-view.ts";
 import type { StartOptions, World, WorldEvent } from "./world.ts";
 

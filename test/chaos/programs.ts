@@ -1,8 +1,8 @@
-import { play } from "../../src/fake-upstash/scenarios/play.ts";
-import type { CallWork, FailedAttempt, Program, Work } from "../../src/fake-upstash/scenarios/program.ts";
-import { between, type Random, seeded } from "../../src/fake-upstash/scenarios/random.ts";
-import type { PlayedRun } from "../../src/fake-upstash/scenarios/recording.ts";
-import { endOf } from "../../src/fake-upstash/scenarios/scenario.ts";
+import { play } from "../support/scenarios/play.ts";
+import type { CallWork, FailedAttempt, Program, Work } from "../support/scenarios/program.ts";
+import { between, type Random, seeded } from "../support/scenarios/random.ts";
+import type { PlayedRun } from "../support/scenarios/recording.ts";
+import { endOf } from "../support/scenarios/scenario.ts";
 import type { Canaries } from "./canaries.ts";
 
 /** Random workflows of every kind, full of canaries. */

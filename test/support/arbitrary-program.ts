@@ -1,12 +1,12 @@
 import fc from "fast-check";
-import { play } from "../../src/fake-upstash/scenarios/play.ts";
-import type { FailedAttempt, Program, Work } from "../../src/fake-upstash/scenarios/program.ts";
-import { seeded } from "../../src/fake-upstash/scenarios/random.ts";
-import type { Truth } from "../../src/fake-upstash/scenarios/recording.ts";
 import type { MessageEvent } from "../../src/model/event.ts";
 import type { WorkflowRun } from "../../src/model/run.ts";
 import { decodeEventsBody, decodeRunsBody } from "../../src/sources/upstash/decode.ts";
 import { T0 } from "./run-builder.ts";
+import { play } from "./scenarios/play.ts";
+import type { FailedAttempt, Program, Work } from "./scenarios/program.ts";
+import { seeded } from "./scenarios/random.ts";
+import type { Truth } from "./scenarios/recording.ts";
 
 /** A run that has happened: both logs as they are read, and the truth. */
 export interface Played {

@@ -1,4 +1,4 @@
-import { keyOf, type RunKey, type Step, type WorkflowRun } from "../../src/model/run.ts";
+import { type Headers, keyOf, type RunKey, type Step, type WorkflowRun } from "../../src/model/run.ts";
 import type { Clock } from "../../src/pipeline/clock.ts";
 import type { EventPage, FetchedRuns, Purpose, Reply, RunEvent, RunPage, RunSource } from "../../src/sources/source.ts";
 import { group, initial, step } from "./run-builder.ts";
@@ -13,6 +13,8 @@ export interface Program extends RunKey {
   readonly failure?: { readonly settlesAt: number };
   readonly invoker?: RunKey;
   readonly invokes?: readonly RunKey[];
+  /** What it was triggered with. */
+  readonly headers?: Headers;
   /** The API stops showing it. */
   readonly goneAt?: number;
   readonly labels?: readonly string[];
@@ -143,7 +145,7 @@ function eventPage(api: LogApi, query: { cursor?: string; workflowRunId?: string
 
 /** What the API shows of a program at `now`. */
 export function runOf(program: Program, now: number): WorkflowRun {
-  const { id, createdAt, endsAt, failure, invoker, invokes = [], over } = program;
+  const { id, createdAt, endsAt, failure, invoker, invokes = [], headers, over } = program;
   const url = program.url ?? "https://shop.example.com/api/orders";
   const ended = endsAt !== undefined && endsAt <= now;
   const state = ended ? (program.state ?? "RUN_SUCCESS") : "RUN_STARTED";
@@ -157,7 +159,7 @@ export function runOf(program: Program, now: number): WorkflowRun {
       invoked: { id: child.id, createdAt: child.createdAt },
     };
   });
-  const begun: Step = { ...initial(), id: 0, createdAt };
+  const begun: Step = { ...initial(headers && { headers }), id: 0, createdAt };
   return {
     id,
     createdAt,

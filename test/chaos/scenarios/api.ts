@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Fault } from "../../../src/fake-upstash/fault.ts";
-import { run } from "../../../src/fake-upstash/scenarios/program.ts";
-import { between, type Random } from "../../../src/fake-upstash/scenarios/random.ts";
 import type { RecordedRequest } from "../../../src/fake-upstash/server.ts";
+import { run } from "../../support/scenarios/program.ts";
+import { between, type Random } from "../../support/scenarios/random.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 import type { World } from "../world.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ReceivedRequest, Reply } from "../../../src/fake-upstash/otlp-receiver.ts";
-import { run } from "../../../src/fake-upstash/scenarios/program.ts";
-import { between } from "../../../src/fake-upstash/scenarios/random.ts";
+import { run } from "../../support/scenarios/program.ts";
+import { between } from "../../support/scenarios/random.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 import type { World } from "../world.ts";
 

@@ -1,5 +1,5 @@
 import type { MessageLogOptions } from "../../../src/fake-upstash/api.ts";
-import { between } from "../../../src/fake-upstash/scenarios/random.ts";
+import { between } from "../../support/scenarios/random.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 import type { World } from "../world.ts";
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { between, seeded } from "../../../src/fake-upstash/scenarios/random.ts";
+import { between, seeded } from "../../support/scenarios/random.ts";
 import { liveUntilKilled, planKill } from "../kill.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 import type { World } from "../world.ts";

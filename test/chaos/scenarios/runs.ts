@@ -1,5 +1,5 @@
-import { type CallWork, type Program, run } from "../../../src/fake-upstash/scenarios/program.ts";
-import { between } from "../../../src/fake-upstash/scenarios/random.ts";
+import { type CallWork, type Program, run } from "../../support/scenarios/program.ts";
+import { between } from "../../support/scenarios/random.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 import type { World } from "../world.ts";
 

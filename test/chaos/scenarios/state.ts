@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { run } from "../../../src/fake-upstash/scenarios/program.ts";
-import { between } from "../../../src/fake-upstash/scenarios/random.ts";
+import { run } from "../../support/scenarios/program.ts";
+import { between } from "../../support/scenarios/random.ts";
 import type { Scenario, Stage } from "../scenario.ts";
 import type { World } from "../world.ts";
 

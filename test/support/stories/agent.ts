@@ -1,6 +1,6 @@
 import { PLANTED_SECRET } from "../../../src/fake-upstash/recording/secret.ts";
-import { type CallWork, run } from "../../../src/fake-upstash/scenarios/program.ts";
-import { scenario } from "../../../src/fake-upstash/scenarios/scenario.ts";
+import { type CallWork, run } from "../scenarios/program.ts";
+import { scenario } from "../scenarios/scenario.ts";
 
 interface Turn {
   readonly name: string;

@@ -1,7 +1,7 @@
 import { PLANTED_SECRET } from "../../../src/fake-upstash/recording/secret.ts";
-import { play } from "../../../src/fake-upstash/scenarios/play.ts";
-import { DAY, HOUR, MINUTE, type Program, run, SECOND } from "../../../src/fake-upstash/scenarios/program.ts";
-import { type Scenario, scenario } from "../../../src/fake-upstash/scenarios/scenario.ts";
+import { play } from "../scenarios/play.ts";
+import { DAY, HOUR, MINUTE, type Program, run, SECOND } from "../scenarios/program.ts";
+import { type Scenario, scenario } from "../scenarios/scenario.ts";
 
 const BASE = "https://office.example.com/api/workflows";
 

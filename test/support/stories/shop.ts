@@ -1,6 +1,6 @@
 import { PLANTED_SECRET } from "../../../src/fake-upstash/recording/secret.ts";
-import { type CallWork, MINUTE, type RunWork, run, SECOND, type Work } from "../../../src/fake-upstash/scenarios/program.ts";
-import { scenario } from "../../../src/fake-upstash/scenarios/scenario.ts";
+import { type CallWork, MINUTE, type RunWork, run, SECOND, type Work } from "../scenarios/program.ts";
+import { scenario } from "../scenarios/scenario.ts";
 
 const BASE = "https://shop.example.com/api/workflows";
 

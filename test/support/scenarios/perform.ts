@@ -1,4 +1,4 @@
-import type { Millis, WireError, WireEvent, WireStep } from "../wire.ts";
+import type { Millis, WireError, WireEvent, WireStep } from "../../../src/fake-upstash/wire.ts";
 import type { CallWork, FailedAttempt, InvokeWork, RunWork, SleepWork, WaitWork, Work } from "./program.ts";
 import { between, newId } from "./random.ts";
 import { emit, type Recording, retriesOf } from "./recording.ts";

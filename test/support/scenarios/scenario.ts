@@ -1,5 +1,5 @@
-import type { LogStore } from "../log-store.ts";
-import type { Millis } from "../wire.ts";
+import type { LogStore } from "../../../src/fake-upstash/log-store.ts";
+import type { Millis } from "../../../src/fake-upstash/wire.ts";
 import { play } from "./play.ts";
 import type { Program } from "./program.ts";
 import { type Random, seeded } from "./random.ts";

@@ -1,4 +1,4 @@
-import type { Millis, WireEvent, WireGroup, WireInvoker, WireRun, WireStep } from "../wire.ts";
+import type { Millis, WireEvent, WireGroup, WireInvoker, WireRun, WireStep } from "../../../src/fake-upstash/wire.ts";
 import type { Program } from "./program.ts";
 import type { Random } from "./random.ts";
 

@@ -1,4 +1,4 @@
-import type { WireHeaders } from "../wire.ts";
+import type { WireHeaders } from "../../../src/fake-upstash/wire.ts";
 
 /** A workflow as data: what its steps do and how long they take. `play` lets it happen. Durations are in ms. */
 export interface Program {

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { seeded } from "../../src/fake-upstash/scenarios/random.ts";
-import type { PlayedRun } from "../../src/fake-upstash/scenarios/recording.ts";
-import { endOf, happenUntil, type Scenario } from "../../src/fake-upstash/scenarios/scenario.ts";
-import type { WireRun, WireStep } from "../../src/fake-upstash/wire.ts";
-import { supportAgent } from "../support/stories/agent.ts";
-import * as office from "../support/stories/office.ts";
-import * as shop from "../support/stories/shop.ts";
+import type { WireRun, WireStep } from "../../../src/fake-upstash/wire.ts";
+import { supportAgent } from "../stories/agent.ts";
+import * as office from "../stories/office.ts";
+import * as shop from "../stories/shop.ts";
+import { seeded } from "./random.ts";
+import type { PlayedRun } from "./recording.ts";
+import { endOf, happenUntil, type Scenario } from "./scenario.ts";
 
 const scenarios: Scenario[] = [...Object.values(shop), ...Object.values(office), supportAgent];
 const each = scenarios.map((scenario) => [scenario.name, scenario] as const);

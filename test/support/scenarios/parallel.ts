@@ -1,4 +1,4 @@
-import type { Millis, WireStep } from "../wire.ts";
+import type { Millis, WireStep } from "../../../src/fake-upstash/wire.ts";
 import { deliver, type GaveUp, inProgress, type Stage, submit } from "./messages.ts";
 import { type Delivery, hop, type Performed, perform, typeOf } from "./perform.ts";
 import type { Work } from "./program.ts";

@@ -1,4 +1,4 @@
-import type { Millis, WireError, WireGroup, WireRun, WireStep } from "../wire.ts";
+import type { Millis, WireError, WireGroup, WireRun, WireStep } from "../../../src/fake-upstash/wire.ts";
 import { type GaveUp, inDelivery } from "./messages.ts";
 import { newId } from "./random.ts";
 import { cut, emit, type PlayedRun, pendingMessages, type Recording, retriesOf, snapshot } from "./recording.ts";

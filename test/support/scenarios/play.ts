@@ -1,4 +1,4 @@
-import type { Millis, WireGroup, WireInvoker, WireStep } from "../wire.ts";
+import type { Millis, WireGroup, WireInvoker, WireStep } from "../../../src/fake-upstash/wire.ts";
 import { cancel, fail, succeed } from "./endings.ts";
 import { deliver, type GaveUp, inDelivery, inProgress, type Stage, submit } from "./messages.ts";
 import { playParallel } from "./parallel.ts";

@@ -1,16 +1,16 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { play } from "../../src/fake-upstash/scenarios/play.ts";
-import { type CallWork, type Program, type RunWork, run, type Work } from "../../src/fake-upstash/scenarios/program.ts";
-import { seeded } from "../../src/fake-upstash/scenarios/random.ts";
-import type { WireEvent, WireRun } from "../../src/fake-upstash/wire.ts";
-import { groupsOf, messagesOf } from "../support/log-lines.ts";
+import type { WireEvent, WireRun } from "../../../src/fake-upstash/wire.ts";
+import { groupsOf, messagesOf } from "../log-lines.ts";
+import { play } from "./play.ts";
+import { type CallWork, type Program, type RunWork, run, type Work } from "./program.ts";
+import { seeded } from "./random.ts";
 
 /**
  * Programs of the official SDK were once run on an engine (test/fixtures/engine-*.json). The same programs, played
  * here, must leave the same lines in both logs: every message with its fields and states, every group with its steps.
  */
-const fixture = (name: string) => JSON.parse(readFileSync(new URL(`../fixtures/${name}.json`, import.meta.url), "utf8"));
+const fixture = (name: string) => JSON.parse(readFileSync(new URL(`../../fixtures/${name}.json`, import.meta.url), "utf8"));
 const engineRuns: WireRun[] = fixture("engine-runs").runs;
 const engineEvents: WireEvent[] = fixture("engine-events").events;
 

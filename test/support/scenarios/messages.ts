@@ -1,4 +1,4 @@
-import type { Millis, WireError, WireGroup, WireStep } from "../wire.ts";
+import type { Millis, WireError, WireGroup, WireStep } from "../../../src/fake-upstash/wire.ts";
 import { hop } from "./perform.ts";
 import type { Work } from "./program.ts";
 import { newId } from "./random.ts";
