@@ -1,5 +1,8 @@
 import { type Attribute, define } from "./attribute.ts";
 
+/** Behind the name of a value: its size before it was cut, in bytes of UTF-8. */
+export const SIZE_SUFFIX = ".size";
+
 /**
  * The public attribute names: dashboards and alerts are built on them. The README's table is made from this
  * one, and its order is the order of importance when a span keeps only some of them (`attributes: lean`).
@@ -8,7 +11,7 @@ import { type Attribute, define } from "./attribute.ts";
 export const ATTRIBUTES = {
   RUN_ID: define("upstash.workflow.run.id", "string", "every span", "The run's id as Upstash shows it"),
   WORKFLOW_NAME: define("upstash.workflow.name", "string", "every span", "The workflow's name, the same for all of its runs"),
-  STEP_NAME: define("upstash.workflow.step.name", "string", "step", "The step's name, whole"),
+  STEP_NAME: define("upstash.workflow.step.name", "string", "step", "The step's name, whole (up to 64 KiB)"),
   STEP_TYPE: define("upstash.workflow.step.type", "string", "step", "Run, Call, SleepFor, SleepUntil, Wait, Invoke, …"),
   STEP_ID: define("upstash.workflow.step.id", "int", "step", "The step's number in its run"),
   STEP_STATE: define("upstash.workflow.step.state", "string", "step", "STEP_SUCCESS, STEP_FAILED, STEP_CANCELED, …"),
@@ -106,6 +109,7 @@ export const ATTRIBUTES = {
   RUN_RESPONSE_BODY_SIZE: size("upstash.workflow.run.response.body"),
   REQUEST_HEADER: define("http.request.header.<name>", "string[]", "Call (capture)", "Allow-listed request headers, names in lower case"),
   RESPONSE_HEADER: define("http.response.header.<name>", "string[]", "Call (capture)", "Allow-listed response headers"),
+  SIZE: define("<name>.size", "int", "beside a value that was cut", "Its original size in bytes"),
   SERVICE_NAME: define("service.name", "string", "resource", "The application the workflow belongs to"),
   SERVICE_NAMESPACE: define("service.namespace", "string", "resource", "Its namespace, from a rule"),
   ENVIRONMENT: define("deployment.environment.name", "string", "resource", "The environment, from the configuration"),
@@ -132,5 +136,5 @@ function critical(kind: string, of: string): Attribute<"double"> {
 }
 
 function size(of: string): Attribute<"int"> {
-  return define(`${of}.size`, "int", "beside it", "Its original size in bytes");
+  return define(of + SIZE_SUFFIX, "int", "beside it", "Its original size in bytes");
 }

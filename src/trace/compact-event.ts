@@ -1,19 +1,18 @@
 import { isEnd, type MessageEvent } from "../model/event.ts";
 import type { MappingSettings } from "./config.ts";
 import { redactorOf } from "./mapping.ts";
-import { cut } from "./value.ts";
 
 const OF_MESSAGES = new Set(["CREATED", "ACTIVE", "DELIVERED", "ERROR", "RETRY", "FAILED", "CANCELED"]);
 const MARKERS = new Set(["WAITER_ADDED", "INVOKED"]);
 
 /**
  * An event as it may wait on disk for its run's end: what `timeline` will read of it beside the grouped log,
- * and nothing else. No bodies, no headers, no URL; texts redacted and cut. Undefined for one that says nothing.
+ * and nothing else. No bodies, no headers, no URL; texts redacted, and whole: a span says how long what it cuts was. Undefined for one that says nothing.
  */
 export function compactEvent(event: MessageEvent, settings: MappingSettings): MessageEvent | undefined {
   const { id, createdAt, time, state, messageId, nextDeliveryTime, error, responseStatus } = event;
   if (!OF_MESSAGES.has(state) && !MARKERS.has(state) && !isEnd(event)) return undefined;
-  const text = (value: string) => cut(redactorOf(settings).text(value), settings.traces.max_value_bytes).value;
+  const { text } = redactorOf(settings);
   const step = compactStep(event, text);
   return {
     id,

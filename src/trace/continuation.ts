@@ -1,5 +1,5 @@
 import type { RunKey } from "../model/run.ts";
-import { ATTRIBUTES } from "./attributes.ts";
+import { ATTRIBUTES, SIZE_SUFFIX } from "./attributes.ts";
 import type { TracesConfig } from "./config.ts";
 import { continuationRootSpanId, continuationTraceId } from "./ids.ts";
 import { OWN_TRACE_FLAGS } from "./placement.ts";
@@ -105,7 +105,7 @@ function continuation(root: Span, run: RunKey, k: number, units: readonly Unit[]
         parentSpanId: span.parentSpanId === root.spanId ? spanId : span.parentSpanId,
       };
     }) as Span[];
-  const identity = [ATTRIBUTES.RUN_ID.name, ATTRIBUTES.WORKFLOW_NAME.name];
+  const identity = [ATTRIBUTES.RUN_ID.name, ATTRIBUTES.WORKFLOW_NAME.name].flatMap((name) => [name, name + SIZE_SUFFIX]);
   const own: Span = {
     traceId,
     spanId,

@@ -12,14 +12,14 @@ const PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 };
 
 /** OpenTelemetry's HTTP client conventions for a Call. */
 export function callAttributes(mapping: Mapping, call: CallDetails): Attributes {
-  const { capture, max_value_bytes: max } = mapping.settings.traces;
+  const { capture } = mapping.settings.traces;
   return {
     ...attribute(ATTRIBUTES.HTTP_METHOD, methodOf(call.method)),
     ...attribute(ATTRIBUTES.HTTP_STATUS, isHttpStatus(call.responseStatus) ? call.responseStatus : undefined),
     ...attribute(ATTRIBUTES.URL_FULL, urlText(mapping, call.url)),
     ...serverAttributes(mapping, call.url),
-    ...capturedHeaders("request", call.requestHeaders, capture.request_headers, mapping.redactor, max),
-    ...capturedHeaders("response", call.responseHeaders, capture.response_headers, mapping.redactor, max),
+    ...capturedHeaders("request", call.requestHeaders, capture.request_headers, mapping.redactor),
+    ...capturedHeaders("response", call.responseHeaders, capture.response_headers, mapping.redactor),
   };
 }
 

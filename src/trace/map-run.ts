@@ -8,9 +8,10 @@ import { type CriticalPath, criticalPath, PATH_KINDS } from "./critical-path.ts"
 import { errorType, failedStatus } from "./errors.ts";
 import { delaySpanId, runSpanContext } from "./ids.ts";
 import { iso, seconds } from "./instant.ts";
+import { finished } from "./limits.ts";
 import { failureSpans } from "./map-failure.ts";
 import { deliverySpans, partSpans } from "./map-parts.ts";
-import { finished, limited, resourceOf } from "./map-resource.ts";
+import { resourceOf } from "./map-resource.ts";
 import { attemptsOf, captured, hasFailed, stepSpan } from "./map-step.ts";
 import { type Mapping, mappingOf, spanOf, text, urlText } from "./mapping.ts";
 import type { Attributes, MappedRun, Placement, Span, SpanEvent, SpanLink } from "./span.ts";
@@ -58,7 +59,7 @@ function runSpan(mapping: Mapping, times: Timeline, path: CriticalPath, facts: R
     name: spanName(naming.name, "workflow"),
     kind: run.invoker !== undefined || settings.traces.run_kind === "server" ? "server" : "consumer",
     attributes: {
-      ...limited(naming.attributes, settings),
+      ...naming.attributes,
       ...mapping.identity,
       ...runAttributes(mapping, times, facts),
       ...stepCounts(mapping, times),

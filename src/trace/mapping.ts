@@ -5,7 +5,6 @@ import { runSpanId } from "./ids.ts";
 import { nameRun, type RunNaming } from "./naming.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 import type { Attributes, Placement, Span } from "./span.ts";
-import { cut } from "./value.ts";
 
 /** What every span of one run is made from. */
 export interface Mapping {
@@ -31,26 +30,25 @@ export function redactorOf(settings: MappingSettings): Redactor {
 export function mappingOf(run: WorkflowRun, placement: Placement, settings: MappingSettings): Mapping {
   const redactor = redactorOf(settings);
   const naming = nameRun(run, settings);
-  const max = settings.traces.max_value_bytes;
   const identity = {
-    [ATTRIBUTES.RUN_ID.name]: cut(redactor.text(run.id), max).value,
-    [ATTRIBUTES.WORKFLOW_NAME.name]: cut(naming.name, max).value,
+    [ATTRIBUTES.RUN_ID.name]: redactor.text(run.id),
+    [ATTRIBUTES.WORKFLOW_NAME.name]: naming.name,
   };
   return { run, placement, settings, naming, redactor, runSpanId: runSpanId(run.id, run.createdAt), identity };
 }
 
-/** Text of the log as an attribute: redacted first and cut after. */
-export function text({ redactor, settings }: Mapping, value: string): string;
-export function text({ redactor, settings }: Mapping, value: string | undefined): string | undefined;
-export function text({ redactor, settings }: Mapping, value: string | undefined): string | undefined {
-  return value === undefined || value === "" ? value : cut(redactor.text(value), settings.traces.max_value_bytes).value;
+/** Text of the log as an attribute: redacted; `finished` cuts it after. */
+export function text({ redactor }: Mapping, value: string): string;
+export function text({ redactor }: Mapping, value: string | undefined): string | undefined;
+export function text({ redactor }: Mapping, value: string | undefined): string | undefined {
+  return value === undefined || value === "" ? value : redactor.text(value);
 }
 
-export function urlText({ redactor, settings }: Mapping, value: string | undefined): string | undefined {
-  return value === undefined || value === "" ? value : cut(redactor.url(value), settings.traces.max_value_bytes).value;
+export function urlText({ redactor }: Mapping, value: string | undefined): string | undefined {
+  return value === undefined || value === "" ? value : redactor.url(value);
 }
 
-/** Attributes read from the log: every string in them redacted and cut. */
+/** Attributes read from the log: every string in them redacted. */
 export function texts(mapping: Mapping, attributes: Attributes): Attributes {
   const clean = <T>(value: T) => (typeof value === "string" ? text(mapping, value) : value);
   const entries = Object.entries(attributes).map(([name, value]) => [name, Array.isArray(value) ? value.map(clean) : clean(value)]);

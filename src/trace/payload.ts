@@ -23,20 +23,19 @@ export function captureValue(raw: string, redactor: Redactor, maxBytes: number):
   return { value: cut(redactor.payload(text), maxBytes).value, size: cut(text, 0).size };
 }
 
-/** `http.request.header.<name>`: the headers that the user listed, names in lower case, values redacted and cut. */
+/** `http.request.header.<name>`: the headers that the user listed, names in lower case, values redacted. */
 export function capturedHeaders(
   direction: "request" | "response",
   headers: Headers | undefined,
   allowed: readonly string[],
   redactor: Redactor,
-  maxBytes: number,
 ): Record<string, readonly string[]> {
   const found: Record<string, readonly string[]> = {};
   if (headers === undefined || allowed.length === 0) return found;
   const wanted = new Set(allowed.map((name) => name.toLowerCase()));
   for (const [name, values] of Object.entries(redactor.headers(headers))) {
     if (wanted.has(name.toLowerCase())) {
-      found[`http.${direction}.header.${name.toLowerCase()}`] = values.map((value) => cut(value, maxBytes).value);
+      found[`http.${direction}.header.${name.toLowerCase()}`] = values;
     }
   }
   return found;

@@ -51,12 +51,11 @@ test("attempts that were retried are events at their time; the error that ended 
   });
 });
 
-test("an error's words become the status, without secrets, within the limit", () => {
+test("an error's words become the status, without secrets", () => {
   expect(failedStatus(mapping, error(1, 500, "no entry with token=abc123secret"))).toEqual({
     code: "error",
     message: "no entry with token=REDACTED",
   });
-  expect(failedStatus(mapping, error(1, 500, "ü".repeat(2_000))).message).toBe("ü".repeat(1_024));
   expect(failedStatus(mapping, error(1, 500, ""))).toEqual({ code: "error" });
   expect(failedStatus(mapping, undefined)).toEqual({ code: "error" });
 });

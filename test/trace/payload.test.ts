@@ -64,14 +64,13 @@ test("no secret survives a cut at any place", () => {
   );
 });
 
-test("only the listed headers are captured, in lower case, redacted and cut", () => {
+test("only the listed headers are captured, in lower case, redacted", () => {
   const headers = { "Content-Type": ["application/json"], AUTHORIZATION: ["Bearer x"], "X-Long": ["äöü", "b"], Other: ["o"] };
-  expect(capturedHeaders("request", headers, ["content-type", "Authorization", "x-long", "absent"], redactor, 16)).toEqual({
+  expect(capturedHeaders("request", headers, ["content-type", "Authorization", "x-long", "absent"], redactor)).toEqual({
     "http.request.header.content-type": ["application/json"],
     "http.request.header.authorization": ["REDACTED"],
     "http.request.header.x-long": ["äöü", "b"],
   });
-  expect(capturedHeaders("response", headers, ["x-long"], redactor, 3)).toEqual({ "http.response.header.x-long": ["ä", "b"] });
-  expect(capturedHeaders("response", headers, [], redactor, 16)).toEqual({});
-  expect(capturedHeaders("response", undefined, ["date"], redactor, 16)).toEqual({});
+  expect(capturedHeaders("response", headers, [], redactor)).toEqual({});
+  expect(capturedHeaders("response", undefined, ["date"], redactor)).toEqual({});
 });

@@ -1,0 +1,56 @@
+import { lean } from "./attribute.ts";
+import { ATTRIBUTES, SIZE_SUFFIX } from "./attributes.ts";
+import type { MappingSettings } from "./config.ts";
+import type { Attributes, AttributeValue, Span } from "./span.ts";
+import { cut, limitValue } from "./value.ts";
+
+/** The limits of every exported value, applied once, when a span is otherwise done: so each cut can say what it took. */
+
+/** What `attributes: lean` keeps of a span. */
+const LEAN_LIMIT = 32;
+/** A step's name is exported whole; one past this (bytes) would cost its span, which a backend refuses as too large. */
+const WHOLE_NAME_BYTES = 65_536;
+
+const NAMES = Object.values(ATTRIBUTES).map((attribute) => attribute.name);
+/** Payloads: cut by `capture.max_bytes`, their size is always beside them. */
+const CUT_BEFORE: ReadonlySet<string> = new Set(NAMES.filter((name) => NAMES.includes(name + SIZE_SUFFIX)));
+/** The order of importance, the size of a value that was cut right behind it. */
+const ORDER = NAMES.flatMap((name) => [name, name + SIZE_SUFFIX]);
+
+/** A span with as many attributes as the settings allow, within the limits of OTLP. */
+export function finished(span: Span, settings: MappingSettings): Span {
+  const attributes = limited(span.attributes, settings);
+  const { message } = span.status;
+  return {
+    ...span,
+    attributes: settings.traces.attributes === "full" ? attributes : lean(attributes, ORDER, LEAN_LIMIT),
+    events: span.events.map((event) => ({ ...event, attributes: limited(event.attributes, settings) })),
+    ...(message !== undefined && { status: { ...span.status, message: cut(message, settings.traces.max_value_bytes).value } }),
+  };
+}
+
+/** Values within the limits; beside one that was cut stands its size before that, `<name>.size` (of a list: of all of it). */
+export function limited(attributes: Attributes, settings: MappingSettings): Attributes {
+  const kept: Record<string, AttributeValue> = {};
+  for (const [name, value] of Object.entries(attributes)) {
+    const limit = limitOf(name, settings.traces.max_value_bytes);
+    const within = limitValue(value, limit);
+    if (within === undefined) continue;
+    kept[name] = within;
+    const size = sizeIfCut(value, limit);
+    if (size !== undefined) kept[name + SIZE_SUFFIX] = attributes[name + SIZE_SUFFIX] ?? size;
+  }
+  return kept;
+}
+
+function limitOf(name: string, max: number): number {
+  if (CUT_BEFORE.has(name)) return Number.POSITIVE_INFINITY;
+  return name === ATTRIBUTES.STEP_NAME.name ? Math.max(max, WHOLE_NAME_BYTES) : max;
+}
+
+/** In bytes of UTF-8; undefined where nothing of it is to be cut. */
+function sizeIfCut(value: AttributeValue, limit: number): number | undefined {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const sizes = items.flatMap((item) => (typeof item === "string" ? [Buffer.byteLength(item)] : []));
+  return sizes.some((size) => size > limit) ? sizes.reduce((sum, size) => sum + size, 0) : undefined;
+}
