@@ -44,7 +44,7 @@ export interface DeliveryState {
   streak: Streak;
   /** Batches that failed one after the other in a way that could be their own fault, and nothing accepted between. */
   failedInARow: number;
-  /** Requests that were accepted, runs that were delivered and runs of which something was quarantined, since the start. */
+  /** Requests that were accepted, runs that were delivered and deliveries of which something was quarantined, since the start. */
   succeeded: number;
   delivered: number;
   quarantined: number;

@@ -23,11 +23,15 @@ export async function settle(state: DeliveryState, items: readonly Outgoing[], p
     };
   });
   await store.settle(destination.name, settlements, now());
-  observer?.settled(destination.name, { outcome, delays: items.map((item) => Math.max(0, now() - item.lastEnd)) });
-  state.delivered += outcome === "quarantined" ? 0 : items.length;
+  const runs = items.filter(isRun);
+  observer?.settled(destination.name, { outcome, delays: runs.map(({ lastEnd }) => Math.max(0, now() - lastEnd)) });
+  state.delivered += outcome === "quarantined" ? 0 : runs.length;
   state.quarantined += pieces.length > 0 ? items.length : 0;
   logSettled(state, items, pieces, outcome, linksTo(state, items));
 }
+
+/** A failure function (part 1) goes out beside its run or behind it: it is not another one. */
+const isRun = ({ part }: Outgoing): boolean => part === 0;
 
 /** Of one request; more of them say no more. */
 const MAX_LINKS = 5;
@@ -62,10 +66,12 @@ function logSettled(
     log.debug({ destination: destination.name, run: key.id, createdAt: key.createdAt, spans, outcome }, "run settled");
   }
   if (pieces.length === 0) {
-    log.info({ destination: destination.name, runs: items.length, spans: spansOf(items), ...(links.length > 0 && { links }) }, "delivered");
+    const runs = items.filter(isRun).length;
+    const counted = { runs, ...(runs < items.length && { failureFunctions: items.length - runs }), spans: spansOf(items) };
+    log.info({ destination: destination.name, ...counted, ...(links.length > 0 && { links }) }, "delivered");
     return;
   }
   const [{ reason, status, message } = { reason: "", message: "" }] = pieces as readonly Partial<RefusedPiece>[];
-  const runs = items.map((item) => item.key.id);
+  const runs = [...new Set(items.map((item) => item.key.id))];
   log.warn({ destination: destination.name, runs, pieces: pieces.length, reason, status, message }, "quarantined");
 }

@@ -28,18 +28,22 @@ export function combineParts(parts: readonly string[]): string {
   return first === "quarantined" && (parts.includes("delivered") || parts.includes("partial")) ? "partial" : first;
 }
 
-/** What a settlement adds to its destination's counters: one delivery by its outcome, and its spans and bytes. */
-export function settledCounts(settlement: Settlement): [name: string, value: number][] {
+/**
+ * What a settlement adds to its destination's counters: one run by its outcome, and its spans and bytes.
+ * @param part what was settled; a failure function (1) is not another run
+ */
+export function settledCounts(settlement: Settlement, part: number): [name: string, value: number][] {
   const { outcome, reason = "unknown", spans, bytes, refused = [], skippedSpans = 0 } = settlement;
+  const runs = part === 0 ? 1 : 0;
   if (outcome === "excluded") {
     return [
-      [`excluded.${reason}`, 1],
+      [`excluded.${reason}`, runs],
       [`excluded.${reason}.spans`, spans],
     ];
   }
   const accepted = outcome === "quarantined" ? 0 : 1;
   return [
-    [outcome, 1],
+    [outcome, runs],
     ["spans", accepted * spans],
     ["bytes", accepted * bytes],
     ["quarantined.spans", refused.reduce((total, piece) => total + piece.spans, 0)],

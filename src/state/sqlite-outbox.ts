@@ -115,7 +115,7 @@ export function settle(db: Database, destination: number, settlements: readonly 
     for (const piece of settlement.refused ?? []) addToQuarantine(db, row, piece, now);
     const excluded = settlement.outcome === "excluded" && excludedOutcome(settlement.reason ?? "unknown");
     recordOutcome(db, row, excluded || settlement.outcome);
-    for (const [name, value] of settledCounts(settlement)) counts[name] = (counts[name] ?? 0) + value;
+    for (const [name, value] of settledCounts(settlement, row.part)) counts[name] = (counts[name] ?? 0) + value;
   }
   addCounts(db, `destination ${destination}`, counts);
 }

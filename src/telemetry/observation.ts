@@ -7,7 +7,7 @@ import type { Millis, RunKey } from "../model/run.ts";
 export interface Observer {
   /** A run was collected for the first time. */
   collected(run: CollectedRun): void;
-  /** Deliveries came to their end. */
+  /** Deliveries came to their end; a failure function's is not another run's. */
   settled(destination: string, deliveries: Settled): void;
 }
 
@@ -43,6 +43,6 @@ export interface CollectedStep {
 
 export interface Settled {
   readonly outcome: "delivered" | "partial" | "quarantined";
-  /** Of each delivery: ms from the end of its last span until now. */
+  /** Of each run: ms from the end of its last span until now. */
   readonly delays: readonly number[];
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SourceState } from "../../src/state/source-state.ts";
-import { MARKS_PER_WORD, QUARANTINE_MAX_AGE_MS, type RunChange, type Store, type Watch } from "../../src/state/store.ts";
+import { MARKS_PER_WORD, QUARANTINE_MAX_AGE_MS, type RunChange, type Settlement, type Store, type Watch } from "../../src/state/store.ts";
 import { chunkOf, delivered, done, key, part, queue, refused, START, textOf } from "../support/store-samples.ts";
 
 const DAY_MS = 86_400_000;
@@ -341,6 +341,31 @@ export function storeContract(
         expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "queued" });
         await store.settle("a", [refused((await queue(store, "a"))[0]!.id, "failure")], START);
         expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "partial" });
+      });
+
+      test("a failure function is not counted as another run, whatever becomes of it; its spans are counted", async () => {
+        await commit(...["r1", "r2", "r3"].map((id) => done(id, ["a"], { phase: "collected" })));
+        await store.settle(
+          "a",
+          (await queue(store, "a")).map(({ id }) => delivered(id)),
+          START,
+        );
+        for (const id of ["r1", "r2", "r3"]) await commit(done(id, [], { parts: [part("failure", ["a"], { part: 1 })] }));
+        const [sent, bad, old] = (await queue(store, "a")).map(({ id }) => id);
+        const settlements = [
+          delivered(sent!),
+          refused(bad!, "x"),
+          { id: old!, outcome: "excluded", reason: "too_old", spans: 1, bytes: 0 },
+        ];
+        await store.settle("a", settlements as Settlement[], START);
+        const counts = (await store.status(0)).destinations[0]?.counts ?? {};
+        expect(Object.fromEntries(Object.entries(counts).filter(([, value]) => value !== 0))).toEqual({
+          delivered: 3,
+          spans: 4,
+          bytes: 40,
+          "quarantined.spans": 1,
+          "excluded.too_old.spans": 1,
+        });
       });
     });
 

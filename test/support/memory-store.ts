@@ -400,7 +400,7 @@ function settle(memory: Memory, destination: string, settlements: readonly Settl
     const left = memory.deliveries.filter((other) => other.run === run && other.part === part && other.destination === destination);
     const remaining = left.length + memory.quarantine.filter((entry) => isOf(entry, run, part, destination)).length;
     run.outcomes.set(slot(part, destination), mergeOutcome(run.outcomes.get(slot(part, destination)), outcome, remaining));
-    for (const [name, value] of settledCounts(settlement)) count(memory, `destination ${destination}`, { [name]: value });
+    for (const [name, value] of settledCounts(settlement, part)) count(memory, `destination ${destination}`, { [name]: value });
   }
 }
 

@@ -46,15 +46,27 @@ export interface QueueOptions {
 }
 
 export async function deliverRig(
-  options: BackendOptions & Partial<Pick<DeliverContext, "maxSpanAge" | "tooOld" | "traceUrl" | "log">> & { store?: Store } = {},
+  options: BackendOptions &
+    Partial<Pick<DeliverContext, "maxSpanAge" | "tooOld" | "traceUrl" | "log" | "observer">> & { store?: Store } = {},
 ) {
   const clock = virtualClock(T0 + HOUR);
   const store = options.store ?? openMemoryStore({ now: clock.now });
   const one = backend(clock, options);
   await store.syncDestinations([one.destination.name], clock.now());
-  const { maxSpanAge, tooOld = "send", traceUrl, log = quiet } = options;
+  const { maxSpanAge, tooOld = "send", traceUrl, log = quiet, observer } = options;
   const wake = createWake(clock);
-  const context = { destination: one.destination, store, clock, log, wake, maxSpanAge, tooOld, traceUrl, now: clock.now };
+  const context = {
+    destination: one.destination,
+    store,
+    clock,
+    log,
+    wake,
+    maxSpanAge,
+    tooOld,
+    traceUrl,
+    now: clock.now,
+    ...(observer && { observer }),
+  };
   const deliverer = createDeliverer(context);
   const rig: DeliverRig = {
     clock,
