@@ -2,9 +2,10 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import { eventsByRun } from "../model/event.ts";
-import { distinctRuns, isTerminal, keyOf, type WorkflowRun } from "../model/run.ts";
+import { distinctRuns, endOf, isTerminal, keyOf, type WorkflowRun } from "../model/run.ts";
 import { encodeRun, joinChunks } from "../otlp/encode.ts";
 import { type Input, readInput } from "../sources/upstash/input.ts";
+import { childEnds } from "../trace/child-ends.ts";
 import type { MappingSettings } from "../trace/config.ts";
 import { mapRun } from "../trace/map-run.ts";
 import { nameRun } from "../trace/naming.ts";
@@ -62,7 +63,9 @@ function mapAll(input: Input, settings: MappingSettings, io: CommandIo): MappedR
   }
   for (const run of kept) if (!isTerminal(run)) note(run, "in progress");
   const placementOf = placeAll(kept, settings); // one in progress will lie where its children look for it
-  return kept.filter(isTerminal).map((run) => mapRun(run, placementOf(run), settings, { events: eventsOf(run) }));
+  const ended = kept.filter(isTerminal);
+  const childEnd = childEnds(ended.map((run) => ({ key: run, endedAt: endOf(run) })));
+  return ended.map((run) => mapRun(run, placementOf(run), settings, { events: eventsOf(run), childEnd }));
 }
 
 function render(traces: readonly MappedRun[], format: Format, io: CommandIo): string | Uint8Array {

@@ -1,9 +1,11 @@
-import { distinctRuns, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
+import { distinctRuns, endOf, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { UnreadableEntry } from "../sources/source.ts";
 import { type PageCommit, type RunChange, type RunRecord, StoreError } from "../state/store.ts";
 import type { CollectedRun } from "../telemetry/observation.ts";
+import { childEnds, invokedBy } from "../trace/child-ends.ts";
 import { traceId } from "../trace/ids.ts";
 import { guessedHost, nameRun } from "../trace/naming.ts";
+import type { ChildEnd } from "../trace/timeline-statement.ts";
 import type { SourceContext } from "./context.ts";
 import { decide, isExported, isOurs, type Page } from "./decide.ts";
 import { type DetailReading, type Details, findDetails } from "./detail.ts";
@@ -97,9 +99,17 @@ async function pageOf(
     room: await hasRoom(),
     epoch: input.epoch,
     marks: await findMarks(context, all),
+    childEnd: await childEndsOf(context, all),
     trees: await treeFacts(context, input, all, resolutions),
     outcomes: new Map(failed.map((run, index) => [keyOf(run), outcomes[index]?.destinations ?? {}])),
   };
+}
+
+/** On the same page, or collected before: an invoked run ends before its invoker goes on. */
+async function childEndsOf({ store, source }: SourceContext, all: readonly WorkflowRun[]): Promise<ChildEnd> {
+  const ended = all.filter(isTerminal);
+  const before = await store.findRuns(source.name, invokedBy(ended));
+  return childEnds([...before.filter((record) => record !== undefined), ...ended.map((run) => ({ key: run, endedAt: endOf(run) }))]);
 }
 
 async function detailsOf(

@@ -9,6 +9,7 @@ import { mostAttempts } from "../trace/messages.ts";
 import { nameRun } from "../trace/naming.ts";
 import type { MappedRun } from "../trace/span.ts";
 import { spanBytes } from "../trace/span-size.ts";
+import type { ChildEnd } from "../trace/timeline-statement.ts";
 import { collectedRun } from "./collected-run.ts";
 import type { DestinationPlan, SourceContext } from "./context.ts";
 import type { Details } from "./detail.ts";
@@ -30,6 +31,8 @@ export interface Page {
   readonly trees: ReadonlyMap<string, TreeFacts>;
   /** What earlier runs left behind for these. */
   readonly marks: Marks;
+  /** When runs that these have invoked ended. */
+  readonly childEnd: ChildEnd;
   /** What the message log tells of those that are about to be mapped. */
   readonly details: Details;
   /** Of runs that were collected before: what became of them, by destination. */
@@ -129,8 +132,8 @@ function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located,
   };
 }
 
-function mapWith({ context, marks }: Page, run: WorkflowRun, { placement }: Located, events: readonly MessageEvent[]): MappedRun {
-  const facts = { ...factsOf(run, marks), events };
+function mapWith({ context, marks, childEnd }: Page, run: WorkflowRun, { placement }: Located, events: readonly MessageEvent[]): MappedRun {
+  const facts = { ...factsOf(run, marks), events, childEnd };
   return withEventLinks(mapRun(run, placement, context.settings, facts), eventLinks(marks));
 }
 

@@ -17,6 +17,7 @@ import { type Mapping, mappingOf, spanOf, text, urlText } from "./mapping.ts";
 import type { Attributes, MappedRun, Placement, Span, SpanEvent, SpanLink } from "./span.ts";
 import { stepIds } from "./step-ids.ts";
 import { isWork, type StepTime, type Timeline, timeline } from "./timeline.ts";
+import type { ChildEnd } from "./timeline-statement.ts";
 import { spanName } from "./value.ts";
 
 /** What is known of a run besides its own log. */
@@ -25,6 +26,8 @@ export interface RunFacts {
   readonly resumedFrom?: RunKey & { readonly traceId?: string };
   /** Its message log, in any order, or what is there of it. */
   readonly events?: readonly MessageEvent[];
+  /** When the runs that it invoked ended, as far as that is known. */
+  readonly childEnd?: ChildEnd;
 }
 
 /**
@@ -33,7 +36,7 @@ export interface RunFacts {
  */
 export function mapRun(run: WorkflowRun, placement: Placement, settings: MappingSettings, facts: RunFacts = {}): MappedRun {
   const mapping = mappingOf(run, placement, settings);
-  const times = timeline(run, facts.events, settings.traces.min_queue);
+  const times = timeline(run, facts.events, settings.traces.min_queue, facts.childEnd);
   const path = criticalPath(times);
   const steps = [...stepIds(run, times.steps)];
   const spans = [

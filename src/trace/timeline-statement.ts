@@ -1,4 +1,4 @@
-import { header, type Millis, type Step } from "../model/run.ts";
+import { header, type InvokedRun, type Millis, type Step } from "../model/run.ts";
 import { httpDate } from "./instant.ts";
 
 /**
@@ -10,6 +10,8 @@ export interface Statement {
   readonly end?: Millis | undefined;
   /** A canceled run cuts it: its end is a plan, not something that happened. */
   readonly planned?: boolean;
+  /** An end that is not the step's own word, though it is better than a neighbour's. */
+  readonly inferred?: boolean;
 }
 
 /** The neighbourhood a statement is read in. */
@@ -21,9 +23,13 @@ export interface Surroundings {
   readonly parallel: boolean;
   /** How long the run's SleepFor steps slept, in ms. */
   readonly sleeps: ReadonlyMap<Step, number>;
-  /** Types whose createdAt marks the end, as another step of the run shows. */
-  readonly endTypes: ReadonlySet<string>;
+  /** createdAt of Waits and Invokes marks their end, as one of the run's shows: a log has one way for all of them. */
+  readonly waitsShowEnds: boolean;
+  readonly childEnd: ChildEnd;
 }
+
+/** When a run that was invoked ended, where that is known. */
+export type ChildEnd = (child: InvokedRun) => Millis | undefined;
 
 const WITHOUT_RESULT = new Set(["STEP_FAILED", "STEP_CANCELED", "STEP_PROGRESS", "STEP_RETRY"]);
 /** `Date` headers are this coarse, and deadlines in whole seconds. */
@@ -49,7 +55,7 @@ export function statementOf(step: Step, surroundings: Surroundings): Statement {
     case "WaitForWebhook":
       return waitTimes(step, surroundings);
     case "Invoke":
-      return { start: step.invoked?.createdAt, end: endReading(step, step.invoked?.createdAt, surroundings) };
+      return invokeTimes(step, surroundings);
     default:
       return { end: step.createdAt };
   }
@@ -82,14 +88,19 @@ function sleepTimes(step: Step, { sleeps }: Surroundings): Statement {
 }
 
 /**
- * A response later than createdAt shows that createdAt marks the call's start; one that is even later than
- * what followed the call only shows that its server's clock is ahead.
+ * A Call's createdAt marks its end, unless it is that of the request's message, or the response is later: but for one
+ * that is even later than what followed the call, which only shows that its server's clock is ahead. What the request
+ * was answered in is known to a `Date` second at best, and if it may have been retried, not even that it was one request.
  */
 function callTimes(step: Step, { next }: Surroundings): Statement {
-  const { createdAt } = step;
-  const answered = httpDate(header(step.call?.responseHeaders, "date"));
-  const isStart = createdAt !== undefined && answered !== undefined && answered - createdAt > SECOND && answered <= next;
-  return isStart ? { start: createdAt, end: answered } : { end: createdAt };
+  const { createdAt, callType } = step;
+  const date = httpDate(header(step.call?.responseHeaders, "date"));
+  if (createdAt === undefined || callType === "fromCallback") return { end: createdAt };
+  const answered = date !== undefined && date <= next && date + SECOND > createdAt ? date : undefined;
+  const isLater = answered !== undefined && answered - createdAt > SECOND;
+  if (isLater) return { start: createdAt, end: answered, inferred: (step.retries ?? 0) > 0 };
+  if (callType !== "toCallback") return { end: createdAt };
+  return { start: createdAt, end: answered === undefined ? undefined : Math.min(next, answered + SECOND), inferred: true };
 }
 
 function waitTimes(step: Step, surroundings: Surroundings): Statement {
@@ -98,17 +109,36 @@ function waitTimes(step: Step, surroundings: Surroundings): Statement {
   return { start, end: endReading(step, start, surroundings) };
 }
 
+function invokeTimes(step: Step, surroundings: Surroundings): Statement {
+  const { invoked } = step;
+  const start = invoked?.createdAt;
+  const own = endReading(step, start, surroundings);
+  const end = own ?? (invoked && surroundings.childEnd(invoked));
+  return { start, end, inferred: own === undefined };
+}
+
 /** createdAt, where it is the end of a Wait or Invoke. */
-function endReading(step: Step, start: Millis | undefined, { boundary, endTypes }: Surroundings): Millis | undefined {
-  return isWellAfter(step, start ?? boundary) || endTypes.has(step.type) ? step.createdAt : undefined;
+function endReading(step: Step, start: Millis | undefined, { boundary, waitsShowEnds }: Surroundings): Millis | undefined {
+  return waitsShowEnds || isWellAfter(step, start ?? boundary) ? step.createdAt : undefined;
 }
 
-function isWellAfter({ createdAt, wait }: Step, start: Millis): boolean {
-  const coarse = wait?.deadline !== undefined && wait.deadline % SECOND === 0;
-  return createdAt !== undefined && createdAt - start > (coarse ? SECOND : SAME_MOMENT);
+function isWellAfter(step: Step, start: Millis): boolean {
+  return step.createdAt !== undefined && step.createdAt - start > (isCoarse(step) ? SECOND : SAME_MOMENT);
 }
 
-/** A Wait or Invoke whose createdAt is well after its own start speaks for its whole type: the log has one way of marking it. */
+/** Its deadline is in whole seconds, and so is the start that follows from it. */
+function isCoarse({ wait }: Step): boolean {
+  return wait?.deadline !== undefined && wait.deadline % SECOND === 0;
+}
+
+/** By when a step had begun, whichever of its times createdAt marks. */
+export function begunBy(step: Step): Millis | undefined {
+  const start = ownStart(step);
+  if (start === undefined) return step.createdAt;
+  return Math.min(start + (isCoarse(step) ? SECOND : 0), step.createdAt ?? Number.POSITIVE_INFINITY);
+}
+
+/** A Wait or Invoke whose createdAt is well after its own start speaks for all of the run: the log has one way of marking them. */
 export function showsEndReading(step: Step): boolean {
   const start = ownStart(step);
   return hasResult(step) && start !== undefined && isWellAfter(step, start);

@@ -7,6 +7,8 @@ import type { Part } from "./timeline-execution.ts";
 import { type Delivery, type ExactLog, readLog } from "./timeline-log.ts";
 import { type Sleep, sleepLengths } from "./timeline-sleep.ts";
 import {
+  begunBy,
+  type ChildEnd,
   deliveryTimes,
   hasResult,
   lastErrorTime,
@@ -59,6 +61,9 @@ export interface StepTime extends Window {
 /** A run is created this much before its first delivery, at most, unless it was held back. */
 const HELD_BACK = 100;
 
+/** Nothing is known of other runs. */
+const NO_CHILDREN: ChildEnd = () => undefined;
+
 /** What all groups of a run are read by. */
 interface Reading {
   readonly run: WorkflowRun;
@@ -68,7 +73,8 @@ interface Reading {
   /** By group: the earliest time in it or a later one, else the run's end. */
   readonly earliest: readonly Millis[];
   readonly sleeps: ReadonlyMap<Step, Millis>;
-  readonly endTypes: ReadonlySet<string>;
+  readonly waitsShowEnds: boolean;
+  readonly childEnd: ChildEnd;
   readonly log: ExactLog | undefined;
 }
 
@@ -81,8 +87,14 @@ export function isWork({ role }: StepTime): boolean {
  * Pure; never throws. Every window has end ≥ start, lies in the run, and no step starts before the previous group ended.
  * @param events the run's message log, whatever is there of it: its times go before those of the grouped log, step by step.
  * @param minQueue ms that a message may be in the queue before that counts as part of its step.
+ * @param childEnd when the runs that this one invoked ended, as far as that is known.
  */
-export function timeline(run: WorkflowRun, events: readonly MessageEvent[] = [], minQueue: Millis = 1_000): Timeline {
+export function timeline(
+  run: WorkflowRun,
+  events: readonly MessageEvent[] = [],
+  minQueue: Millis = 1_000,
+  childEnd: ChildEnd = NO_CHILDREN,
+): Timeline {
   const log = readLog(run, events, minQueue);
   const start = instant(run.createdAt);
   const ended = log?.end ?? run.completedAt;
@@ -90,7 +102,8 @@ export function timeline(run: WorkflowRun, events: readonly MessageEvent[] = [],
   const stated = Math.max(start, completed ?? latestTime(run));
   const earliest = earliestTimes(run, start, stated);
   const sleeps = readSleeps(run, start, earliest);
-  const reading: Reading = { run, start, end: stated, earliest, sleeps, endTypes: typesThatMarkEnds(run), log };
+  const waitsShowEnds = run.groups.some((group) => group.steps.some(showsEndReading));
+  const reading: Reading = { run, start, end: stated, earliest, sleeps, waitsShowEnds, childEnd: until(stated, childEnd), log };
   const first = firstDelivery(reading);
   const steps: StepTime[] = [];
   let boundary = first.time;
@@ -113,7 +126,8 @@ function timeGroup(reading: Reading, group: StepGroup, position: number, boundar
     next: reading.earliest[position + 1] ?? reading.end,
     parallel: isParallel(group),
     sleeps: reading.sleeps,
-    endTypes: reading.endTypes,
+    waitsShowEnds: reading.waitsShowEnds,
+    childEnd: reading.childEnd,
   };
   return group.steps.map((step, index) => {
     const role = roleOf(step, group, reading.start);
@@ -134,7 +148,8 @@ function pointOf(step: Step, { start }: Reading, boundary: Millis) {
 /** The message log's times go first. */
 function refined(stated: Statement, exact: Exact | undefined): Statement {
   const { start, end } = exact ?? {};
-  return { start: start ?? stated.start, end: end ?? stated.end, planned: end === undefined && stated.planned === true };
+  const isOwn = { planned: end === undefined && stated.planned === true, inferred: end === undefined && stated.inferred === true };
+  return { start: start ?? stated.start, end: end ?? stated.end, ...isOwn };
 }
 
 function refinedStep(time: StepTime, exact: Exact | undefined): StepTime {
@@ -156,7 +171,8 @@ function settle(statement: Statement, { boundary, next }: Surroundings, { run, e
   const cut = statement.planned === true && run.state === "RUN_CANCELED" ? runEnd : LATEST;
   const wanted = Math.min(stated.end ?? next, cut);
   const end = Math.max(start, wanted);
-  const source: StepTime["source"] = stated.start === undefined || stated.end === undefined ? "inferred" : "log";
+  const isStated = stated.start !== undefined && stated.end !== undefined && statement.inferred !== true;
+  const source: StepTime["source"] = isStated ? "log" : "inferred";
   const moved = start !== (stated.start ?? start) || (stated.end !== undefined && end !== wanted);
   return { start, end, source, adjusted: moved };
 }
@@ -186,12 +202,15 @@ function firstDelivery({ run, start, end, earliest, log }: Reading): { time: Mil
   return { time, heldBack: time - start > HELD_BACK };
 }
 
-/** A `next` group has no times but its errors'. Steps of the resumed run are no boundary. */
+/** By when each group had begun. A `next` group has no times but its errors'. Steps of the resumed run are no boundary. */
 function earliestTimes(run: WorkflowRun, start: Millis, end: Millis): Millis[] {
   const earliest = new Array<Millis>(run.groups.length + 1).fill(end);
   for (const [position, group] of [...run.groups.entries()].reverse()) {
-    const times = group.steps.flatMap((step) => step.createdAt ?? step.errors.flatMap((error) => error.time ?? []));
-    const own = times.map(instant).filter((time) => time >= start);
+    const own = group.steps.flatMap((step) => {
+      const begun = begunBy(step);
+      if (begun !== undefined) return isCarried(step, start) ? [] : Math.max(start, instant(begun));
+      return step.errors.flatMap(({ time }) => (time === undefined || instant(time) < start ? [] : instant(time)));
+    });
     earliest[position] = own.length > 0 ? own.reduce((a, b) => Math.min(a, b)) : (earliest[position + 1] ?? end);
   }
   return earliest;
@@ -226,8 +245,12 @@ function withSleep(time: StepTime, { sleeps }: Reading, asked: Millis | undefine
   return { ...time, sleep: isAsked ? sleep : (sleeps.get(time.step) ?? sleep) };
 }
 
-function typesThatMarkEnds(run: WorkflowRun): ReadonlySet<string> {
-  return new Set(run.groups.flatMap((group) => group.steps.filter(showsEndReading).map((step) => step.type)));
+/** A child that outlived its invoker ended nothing in it. */
+function until(latest: Millis, childEnd: ChildEnd): ChildEnd {
+  return (child) => {
+    const end = mapped(childEnd(child));
+    return end !== undefined && end <= latest ? end : undefined;
+  };
 }
 
 function mapped(time: Millis | undefined): Millis | undefined {

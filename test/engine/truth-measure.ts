@@ -1,8 +1,9 @@
 import type { WireEvent, WireRun } from "../../src/fake-upstash/wire.ts";
 import type { MessageEvent } from "../../src/model/event.ts";
-import { isTerminal, keyOf, type WorkflowRun } from "../../src/model/run.ts";
+import { endOf, isTerminal, keyOf, type WorkflowRun } from "../../src/model/run.ts";
 import { decodeEventsBody, decodeRunsBody } from "../../src/sources/upstash/decode.ts";
 import { ATTRIBUTES } from "../../src/trace/attributes.ts";
+import { childEnds } from "../../src/trace/child-ends.ts";
 import { type MappingSettings, tracesSchema } from "../../src/trace/config.ts";
 import { mapRun } from "../../src/trace/map-run.ts";
 import { placeAll } from "../../src/trace/place-all.ts";
@@ -72,9 +73,10 @@ function mapEvidence({ runs, events }: Evidence, input: Input): MappedEvidence[]
   const decoded = input === "message log alone" ? runsFromEvents(log) : decodeRunsBody({ runs }).runs;
   const ended = decoded.filter(isTerminal);
   const placementOf = placeAll(ended, settings);
+  const childEnd = childEnds(ended.map((run) => ({ key: run, endedAt: endOf(run) })));
   return ended.map((run) => {
     const own = input === "grouped log" ? {} : { events: log.filter((event) => keyOf(event) === keyOf(run)) };
-    const { spans } = mapRun(run, placementOf(run), settings, own);
+    const { spans } = mapRun(run, placementOf(run), settings, { ...own, childEnd });
     return { run, spans: spans.flatMap((span) => judged(span, spans, run.id) ?? []) };
   });
 }

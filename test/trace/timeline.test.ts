@@ -85,6 +85,34 @@ test("a response that is dated after the next step ended comes from a clock that
   ]);
 });
 
+const request = (createdAt: number, answeredAt: number | undefined, over: Partial<Step> = {}) => {
+  const { call: answer } = call(createdAt, answeredAt ?? 0);
+  return step("Call", "call", createdAt, { callType: "toCallback", ...(answeredAt !== undefined && { call: answer }), ...over });
+};
+const sleepAt = (createdAt: number, until: number) => group(step("SleepUntil", "s", createdAt, { sleepUntil: at(until) }));
+
+test("a call that is logged by its request began at its createdAt, however short it was", () => {
+  const shown = (one: Step, ...more: StepGroup[]) => picture(aRun(9_000, [run("a", 100), group(one), ...more]))[1];
+  expect(shown(request(110, 2_877), run("b", 5_000)), "a response of a later second").toBe("call: 110 … 2877 log");
+  expect(shown(request(110, 577), sleepAt(400, 6_000)), "a response of this second, and what began behind it").toBe(
+    "call: 110 … 400 inferred",
+  );
+  expect(shown(request(110, 577), run("b", 5_000)), "it was over when that second was").toBe("call: 110 … 877 inferred");
+  expect(shown(request(110, undefined), run("b", 5_000)), "no response in the log").toBe("call: 110 … 5000 inferred");
+  expect(shown(request(110, 90_000), run("b", 5_000)), "a clock that is ahead").toBe("call: 110 … 5000 inferred");
+  expect(shown(request(3_000, 500), run("b", 5_000)), "a clock that is behind, or a cached response").toBe("call: 3000 … 5000 inferred");
+});
+
+test("a call that may have been retried is never known for sure from its response", () => {
+  const retried = request(110, 2_877, { retries: 3 });
+  expect(picture(aRun(7_000, [run("a", 100), group(retried), run("b", 5_000)]))[1]).toBe("call: 110 … 2877 inferred");
+});
+
+test("a call that is logged by its response ended at its createdAt, whatever the response's clock says", () => {
+  const answer = { ...call(3_000, 4_900), callType: "fromCallback" };
+  expect(picture(aRun(7_000, [run("a", 100), group(answer), run("b", 5_000)]))[1]).toBe("call: 100 … 3000 inferred");
+});
+
 test.each(["Wait", "WaitForWebhook"])("a %s begins at its deadline less its timeout and ends at its createdAt", (type) => {
   expect(picture(aRun(9_000, [run("a", 90), group(wait(5_000, {}, type)), run("b", 6_000)]))).toEqual([
     "a: 2 … 90 inferred",
@@ -120,6 +148,30 @@ test("one wait that shows what createdAt marks decides for a short one beside it
     "short: 5000 … 5020 log",
     "b: 5020 … 6000 inferred",
   ]);
+});
+
+test("a wait that shows what createdAt marks decides for an invocation, and the other way round", () => {
+  const quick = step("Invoke", "quick", 5_020, { invoked: { id: "wfr_child", createdAt: at(5_000) } });
+  const kept = step("Wait", "kept", 5_001, { wait: { deadline: at(65_000), duration: 60_000, timedOut: false } });
+  const long = step("Invoke", "long", 4_900, { invoked: { id: "wfr_other", createdAt: at(100) } });
+  expect(picture(aRun(9_000, [group(wait(4_900)), group(quick), run("b", 6_000)]))[1]).toBe("quick: 5000 … 5020 log");
+  expect(picture(aRun(9_000, [group(long), group(kept), run("b", 6_000)]))[1]).toBe("kept: 5000 … 5001 log");
+  expect(picture(aRun(9_000, [run("a", 4_900), group(kept), run("b", 6_000)]))[1], "alone it says nothing").toBe(
+    "kept: 5000 … 6000 inferred",
+  );
+});
+
+test("what is inferred to end with what follows does not contain the wait that follows", () => {
+  const later = step("Wait", "wait", 5_000, { wait: { deadline: at(8_400), duration: 8_000, timedOut: true } });
+  const groups = [run("a", 90), group(request(105, undefined)), group(later), run("b", 9_000)];
+  expect(picture(aRun(9_500, groups)).slice(1, 3)).toEqual(["call: 105 … 400 inferred", "wait: 400 … 8400 log"]);
+});
+
+test("an invocation whose createdAt marks its start ends when the invoked run did, where that is known", () => {
+  const child = { id: "wfr_child", createdAt: at(100) };
+  const known = aRun(9_000, [run("a", 90), group(step("Invoke", "i", 101, { invoked: child })), run("b", 8_000)]);
+  const [, , invoke, after] = timeline(known, [], 1_000, ({ id }) => (id === "wfr_child" ? at(3_000) : undefined)).steps;
+  expect([invoke?.start, invoke?.end, invoke?.source, after?.start]).toEqual([at(100), at(3_000), "inferred", at(3_000)]);
 });
 
 test("a wait without deadline begins with what was before it", () => {
