@@ -130,6 +130,7 @@ function decide(search: Search, run: WorkflowRun, level: number): Resolution {
   if (ancestor !== undefined) return nestIn(search, resolve(search, ancestor, level + 1), run, invoker);
   const ofAncestor = known.get(keyOf(invoker))?.placement;
   if (ofAncestor !== undefined) return nestIn(search, decodePlacement(invoker, ofAncestor, context.settings), run, invoker);
+  if (!asksForInvokers(context.settings)) return linked(run, context);
   if (search.unavailable.has(keyOf(invoker))) return { kind: "wait" };
   return isGone(absence, context.server.now()) ? linked(run, context) : { kind: "wait", absent: absence };
 }
@@ -138,7 +139,7 @@ function nestIn(search: Search, ancestor: Resolution, run: WorkflowRun, invoker:
   const { context } = search;
   if (ancestor.kind === "wait") return ancestor.absent === undefined ? ancestor : { kind: "wait", absent: search.absence };
   if (ancestor.kind === "none") return linked(run, context);
-  if (search.full.has(ancestor.placement.traceId))
+  if (context.settings.traces.invoked_runs === "link" || search.full.has(ancestor.placement.traceId))
     return { kind: "placed", placement: linkedPlacement(run, context.settings, ancestor.placement) };
   const placement = nestedPlacement(run, ancestor.placement, context.settings);
   return { kind: "placed", placement, ...(placement.traceId === ancestor.placement.traceId && { top: ancestor.top ?? invoker }) };
@@ -153,9 +154,13 @@ function standalone(run: WorkflowRun, context: PlaceContext): Placement {
   return run.invoker === undefined ? ownPlacement(run, context.settings) : linkedPlacement(run, context.settings);
 }
 
+/** Where invoked runs only link, an invoker that the state does not know lies in its own trace, unless it may have joined its caller's. */
+function asksForInvokers({ traces, workflows }: MappingSettings): boolean {
+  return traces.invoked_runs === "nest" || [traces, ...workflows.map((rule) => rule.set)].some((one) => one.trace_context === "join");
+}
+
 function invokerToFind(search: Search, run: WorkflowRun): RunKey | undefined {
-  const { settings } = search.context;
-  if (settings.traces.invoked_runs !== "nest" || run.invoker?.createdAt === undefined) return undefined;
+  if (run.invoker?.createdAt === undefined) return undefined;
   if (search.known.get(keyOf(run))?.placement !== undefined || !search.exported(run)) return undefined;
   return { id: run.invoker.id, createdAt: run.invoker.createdAt };
 }
@@ -176,7 +181,7 @@ async function findAncestors(search: Search, wanted: readonly RunKey[], signal: 
   const records = await context.store.findRuns(context.source.name, wanted);
   for (const record of records) if (record !== undefined) known.set(keyOf(record.key), record);
   const toFetch = wanted.filter((key) => known.get(keyOf(key))?.placement === undefined);
-  if (toFetch.length === 0) return [];
+  if (toFetch.length === 0 || !asksForInvokers(context.settings)) return [];
   const reply = await context.source.fetch(toFetch, "ancestors", signal);
   if (reply.kind === "ok") {
     context.server.observe(reply.serverTime);

@@ -5,26 +5,28 @@ import type { Placement } from "./span.ts";
 
 /**
  * Places runs that are all there is: an invoked run nests in its ancestor's trace where that is among
- * them, else it is a trace of its own with a link.
+ * them; else, and where invoked runs are to link, it is a trace of its own with a link.
  * @param candidates runs that have a trace, or will have one when they end; others are no ancestors
  */
 export function placeAll(candidates: readonly WorkflowRun[], settings: MappingSettings): (run: WorkflowRun) => Placement {
   const byKey = new Map(candidates.map((run) => [keyOf(run), run]));
   const placed = new Map<WorkflowRun, Placement>();
-  const place = (run: WorkflowRun): Placement => {
-    const before = placed.get(run);
-    if (before !== undefined) return before;
-    placed.set(run, linkedPlacement(run, settings)); // what a run that invokes its own ancestor finds
-    const { invoker } = run;
-    const ancestor = invoker?.createdAt === undefined ? undefined : byKey.get(keyOf({ id: invoker.id, createdAt: invoker.createdAt }));
-    const nests = settings.traces.invoked_runs === "nest" && ancestor !== undefined;
-    const placement = nests
-      ? nestedPlacement(run, place(ancestor), settings)
-      : invoker === undefined
-        ? ownPlacement(run, settings)
-        : linkedPlacement(run, settings);
-    placed.set(run, placement);
-    return placement;
+  const invokerOf = ({ invoker }: WorkflowRun) =>
+    invoker?.createdAt === undefined ? undefined : byKey.get(keyOf({ id: invoker.id, createdAt: invoker.createdAt }));
+  return (run) => {
+    const line = new Set<WorkflowRun>();
+    // A run that is invoked by what it invokes ends its line, and is a root.
+    for (let one: WorkflowRun | undefined = run; one && !placed.has(one) && !line.has(one); one = invokerOf(one)) line.add(one);
+    for (const one of [...line].reverse()) {
+      const invoker = invokerOf(one);
+      placed.set(one, placeBelow(one, invoker && placed.get(invoker), settings));
+    }
+    return placed.get(run) ?? placeBelow(run, undefined, settings);
   };
-  return place;
+}
+
+function placeBelow(run: WorkflowRun, invoker: Placement | undefined, settings: MappingSettings): Placement {
+  if (run.invoker === undefined) return ownPlacement(run, settings);
+  const nests = settings.traces.invoked_runs === "nest" && invoker !== undefined;
+  return nests ? nestedPlacement(run, invoker, settings) : linkedPlacement(run, settings, invoker);
 }

@@ -108,15 +108,16 @@ function shown(api: LogApi): Program[] {
 const place = (of: RunKey) => `${String(of.createdAt).padStart(14, "0")}-${of.id}`;
 
 function listed(api: LogApi, query: { cursor?: string; count?: number; state?: string }): RunPage {
-  const runs = shown(api)
-    .filter((program) => !api.unlisted(program))
-    .map((program) => runOf(program, api.now() - api.lag))
-    .filter((run) => query.state === undefined || run.state === query.state)
-    .sort((a, b) => (place(a) < place(b) ? 1 : -1))
-    .filter((run) => query.cursor === undefined || place(run) < query.cursor);
-  const page = runs.slice(0, Math.min(query.count ?? 10, 10));
+  const now = api.now() - api.lag;
+  const programs = shown(api)
+    .filter((program) => !api.unlisted(program) && (query.state === undefined || stateOf(program, now) === query.state))
+    .map((program) => ({ program, at: place(program) }))
+    .filter(({ at }) => query.cursor === undefined || at < query.cursor)
+    .sort((a, b) => (a.at < b.at ? 1 : -1));
+  const page = programs.slice(0, Math.min(query.count ?? 10, 10));
   const last = page.at(-1);
-  return { runs: page, unreadable: [], ...(last !== undefined && runs.length > page.length && { cursor: place(last) }) };
+  const cursor = last !== undefined && programs.length > page.length ? { cursor: last.at } : {};
+  return { runs: page.map(({ program }) => runOf(program, now)), unreadable: [], ...cursor }; // only a page's are worth making
 }
 
 function fetched(api: LogApi, keys: readonly RunKey[]): FetchedRuns {
@@ -143,12 +144,15 @@ function eventPage(api: LogApi, query: { cursor?: string; workflowRunId?: string
   return { events: page, unreadable: [], ...(events.length > from + page.length && { cursor: String(from + page.length) }) };
 }
 
+function stateOf({ endsAt, state = "RUN_SUCCESS", over }: Program, now: number): WorkflowRun["state"] {
+  return over?.state ?? (endsAt !== undefined && endsAt <= now ? state : "RUN_STARTED");
+}
+
 /** What the API shows of a program at `now`. */
 export function runOf(program: Program, now: number): WorkflowRun {
   const { id, createdAt, endsAt, failure, invoker, invokes = [], headers, over } = program;
   const url = program.url ?? "https://shop.example.com/api/orders";
   const ended = endsAt !== undefined && endsAt <= now;
-  const state = ended ? (program.state ?? "RUN_SUCCESS") : "RUN_STARTED";
   const middle = createdAt + Math.floor(((endsAt ?? createdAt + 2) - createdAt) / 2);
   const own: Step = { ...step("Run", "work"), id: 1, createdAt: middle };
   const invoked = invokes.map((child, index): Step => {
@@ -164,7 +168,7 @@ export function runOf(program: Program, now: number): WorkflowRun {
     id,
     createdAt,
     url,
-    state,
+    state: stateOf(program, now),
     ...(ended && { completedAt: endsAt }),
     labels: program.labels ?? [],
     groups: [group(begun), ...(ended ? [group(own)] : []), ...invoked.map((one) => group(one))],
