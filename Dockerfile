@@ -1,4 +1,4 @@
-# The bridge as a container: one bundled file on Node, no package manager's leftovers, no shell needed.
+# The bridge as a container: the bundled command on Node, no package manager's leftovers, no shell needed.
 # Stop the old container before starting a new one: both would need the same state (see the README).
 FROM node:24-bookworm AS build
 WORKDIR /build
@@ -16,6 +16,7 @@ LABEL org.opencontainers.image.title="upstash-workflow-otel" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY LICENSE /app/
 COPY --from=build /build/dist/wfotel.mjs /build/dist/THIRD-PARTY-LICENSES.txt /app/
+COPY --from=build /build/dist/wfotel /app/wfotel
 # A new named volume takes over the owner of the folder it is mounted on.
 COPY --from=build --chown=65532:65532 /state /var/lib/wfotel
 USER 65532:65532

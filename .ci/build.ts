@@ -7,7 +7,8 @@ import { thirdPartyLicenses } from "./licenses.ts";
 /**
  * `npm run build`: what npm and the container image ship.
  *
- *   dist/wfotel.mjs   the command with everything it needs in one file
+ *   dist/wfotel.mjs   the command; its parts are in dist/wfotel, and each command loads those that it runs: a container
+ *                     asks for its health every few seconds, which is worth 10 kB and not the whole program
  *   dist/ids.mjs      trace and span ids for other people's programs, with dist/ids.d.ts
  *   dist/THIRD-PARTY-LICENSES.txt
  *
@@ -17,16 +18,21 @@ const ROOT = join(import.meta.dirname, "..");
 const DIST = join(ROOT, "dist");
 
 /** Bundled CommonJS packages call `require` for Node's own modules; an ES module has none by itself. */
-const REQUIRE = 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);';
+const REQUIRE = 'const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);';
 
+/** `src/…` as `dist/NAME.mjs`; what it imports only when it runs lies in the folder of that name. */
 async function bundle(entry: string, name: string, banner: string): Promise<Metafile> {
   const result = await build({
     absWorkingDir: ROOT,
-    entryPoints: [entry],
-    outfile: join(DIST, name),
+    entryPoints: { [name]: entry },
+    outdir: DIST,
+    outExtension: { ".js": ".mjs" },
+    chunkNames: `${name}/[name]-[hash]`,
+    splitting: true,
     bundle: true,
     format: "esm",
     platform: "node",
+    mainFields: ["module", "main"], // only of ES modules can what nobody uses be left out
     target: "node24",
     charset: "utf8",
     legalComments: "none", // the licences stand whole in THIRD-PARTY-LICENSES.txt
@@ -61,7 +67,7 @@ function declarations(entry: string, name: string): void {
 
 rmSync(DIST, { recursive: true, force: true });
 mkdirSync(DIST);
-const metafiles = [await bundle("src/cli.ts", "wfotel.mjs", REQUIRE), await bundle("src/trace/ids.ts", "ids.mjs", "")];
+const metafiles = [await bundle("src/cli.ts", "wfotel", REQUIRE), await bundle("src/trace/ids.ts", "ids", "")];
 chmodSync(join(DIST, "wfotel.mjs"), 0o755);
 declarations("src/trace/ids.ts", "ids.d.ts");
 writeFileSync(join(DIST, "THIRD-PARTY-LICENSES.txt"), thirdPartyLicenses(ROOT, metafiles));

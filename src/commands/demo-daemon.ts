@@ -28,8 +28,8 @@ export interface DemoTargets {
 
 const GRACE_MS = 8_000;
 
-/** This program: the bundle, or the command's source, whoever started the demo. */
-const PROGRAM = import.meta.filename.endsWith(".ts") ? join(import.meta.dirname, "../cli.ts") : import.meta.filename;
+/** This program, whoever started the demo: the command's source, or the bundle, whose parts lie in the folder of its name. */
+const PROGRAM = import.meta.filename.endsWith(".ts") ? join(import.meta.dirname, "../cli.ts") : `${import.meta.dirname}.mjs`;
 
 /** Starts this very program with the command `run`. Of the environment it gets only what a process needs to run. */
 export function startDaemon(targets: DemoTargets, env: Readonly<Record<string, string | undefined>>): DemoDaemon {

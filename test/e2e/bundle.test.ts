@@ -1,8 +1,12 @@
 import { type ExecFileException, execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { loadedModules } from "../support/loaded-modules.ts";
 
 /** What a user installs: the packed package, in a folder that has nothing else. */
 const ROOT = join(import.meta.dirname, "../..");
@@ -25,8 +29,16 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 test("the package holds the bundles, the configuration and the legal texts, and no source", () => {
   const root = join(installed, "node_modules/upstash-workflow-otel");
   expect(readdirSync(root).sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "config", "dist", "package.json"]);
-  expect(readdirSync(join(root, "dist")).sort()).toEqual(["THIRD-PARTY-LICENSES.txt", "ids.d.ts", "ids.mjs", "wfotel.mjs"]);
+  expect(readdirSync(join(root, "dist")).sort()).toEqual(["THIRD-PARTY-LICENSES.txt", "ids.d.ts", "ids.mjs", "wfotel", "wfotel.mjs"]);
   expect(readdirSync(join(root, "config"))).toContain("schema.json");
+});
+
+test("it says whose code is in it, and nobody else's: what is not used was left out", () => {
+  const licenses = readFileSync(join(installed, "node_modules/upstash-workflow-otel/dist/THIRD-PARTY-LICENSES.txt"), "utf8");
+  for (const used of ["undici", "zod", "yaml", "pino", "prom-client", "@opentelemetry/otlp-transformer"])
+    expect(licenses).toMatch(new RegExp(`^${used} \\d`, "m"));
+  for (const unused of ["@opentelemetry/sdk-metrics", "@opentelemetry/sdk-logs", "@upstash/workflow"])
+    expect(licenses).not.toContain(unused);
 });
 
 test("it brings no other package with it", () => {
@@ -39,6 +51,23 @@ test("wfotel --version prints the package's version", async () => {
 
 test("wfotel --help names the commands", async () => {
   expect((await wfotel("--help")).stdout).toMatch(/\brun\b.*\bconvert\b.*\bdemo\b/s);
+});
+
+test("a healthcheck loads node:http and some kilobytes, not the program", async () => {
+  const server = createServer((_, response) => response.end("ok")).listen(0, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    const env = { WFOTEL_LISTEN: `127.0.0.1:${(server.address() as AddressInfo).port}` };
+    const program = join(installed, "node_modules/upstash-workflow-otel/dist/wfotel.mjs");
+    const { stdout, modules } = await loadedModules([program, "healthcheck"], env);
+    expect(stdout).toContain("is alive");
+    const files = modules.filter((url) => !url.startsWith("node:"));
+    expect(modules.filter((url) => url.startsWith("node:"))).toEqual(["node:http"]);
+    expect(files).toContainEqual(expect.stringMatching(/\/wfotel\/healthcheck-\w+\.mjs$/));
+    expect(files.reduce((bytes, url) => bytes + statSync(new URL(url)).size, 0)).toBeLessThan(50_000);
+  } finally {
+    server.close();
+  }
 });
 
 test("wfotel convert turns the published sample into the bytes that the source makes", async () => {
