@@ -1,16 +1,5 @@
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-  type YAMLError,
-  type YAMLMap,
-} from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
+import { faultsOf } from "./syntax.ts";
 import type { Path, Place, Problem, Tree, TreeEntry } from "./tree.ts";
 
 /** One YAML file → a tree with places. Nothing that the yaml library says is passed on: its messages quote the source. */
@@ -23,24 +12,18 @@ const MAX_DEPTH = 40;
 const FILLER = "\uE000";
 const UNQUOTED = /^\$\{(?:env|file):[^}\n]*\}/;
 
-const SYNTAX: Readonly<Record<string, string>> = {
-  BAD_DQ_ESCAPE: 'a valid escape after \\ in "…" (or single quotes), found another',
-  BAD_INDENT: "a line indented like its siblings, found another indentation",
-  BAD_SCALAR_START: "quotes around a value that starts with @ or `, found none",
-  BLOCK_AS_IMPLICIT_KEY: "a value or a map, not both on one line, found both",
-  MISSING_CHAR: "a closing quote, bracket or comma, found none",
-  MULTILINE_IMPLICIT_KEY: "a key on a single line, found one over several",
-  MULTIPLE_DOCS: "one document a file, found a second one",
-  TAB_AS_INDENT: "spaces as indentation, found a tab",
-  TAG_RESOLVE_FAILED: "no tags of one's own (quotes around a value that starts with !), found one",
-};
-
 interface Reading {
   readonly file: string;
   readonly directory: string;
   readonly document: Document;
   readonly lines: LineCounter;
   readonly problems: Problem[];
+  /** Where unquoted references stand that no problem names yet. */
+  readonly unquoted: Set<number>;
+  /** Where a value is spoilt: nothing more is said of it. */
+  readonly spoilt: readonly number[];
+  /** What is read may be a consequence of a fault; only what is found in the text itself is sure. */
+  readonly broken: boolean;
   nodes: number;
 }
 
@@ -51,18 +34,15 @@ interface Reading {
 export function parseYaml(text: string, file: string, directory: string): { tree: Tree; problems: Problem[] } {
   const place = { kind: "file", file, directory, line: 1, column: 1 } as const;
   try {
-    const unquoted: number[] = [];
-    const { document, lines } = parseAround(text, unquoted);
-    const reading: Reading = { file, directory, document, lines, problems: [], nodes: 0 };
-    for (const offset of unquoted) {
-      const text = 'expected quotes around a reference inside { } or [ ], as in "${env:NAME}", found none';
-      reading.problems.push({ place: placeOf(reading, offset), path: [], text });
-    }
-    for (const error of firstErrors([...document.errors, ...document.warnings])) {
-      const text = `expected ${SYNTAX[error.code] ?? "valid YAML"}${SYNTAX[error.code] === undefined ? ", found something else" : ""}`;
-      reading.problems.push({ place: placeOf(reading, error.pos[0]), path: [], text, syntax: error.name === "YAMLParseError" });
-    }
+    const { document, lines, text: parsed, unquoted } = parseAround(text);
+    const faults = faultsOf(document, parsed);
+    const spoilt = faults.filter((fault) => fault.spoils === "value").map((fault) => fault.offset);
+    const broken = faults.some((fault) => fault.spoils !== "value");
+    const reading: Reading = { file, directory, document, lines, problems: [], unquoted, spoilt, broken, nodes: 0 };
+    for (const { offset, path, text } of faults)
+      reading.problems.push({ place: placeOf(reading, offset), path, text: `expected ${text}`, syntax: broken });
     const tree = document.contents === null ? undefined : convert(document.contents, [], 0, reading);
+    for (const offset of [...unquoted]) noteUnquoted(offset, offset, [], reading);
     return { tree: tree ?? { kind: "map", entries: new Map(), place }, problems: reading.problems };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error; // ours, or the parser's own recursion ran out of stack
@@ -71,30 +51,47 @@ export function parseYaml(text: string, file: string, directory: string): { tree
   }
 }
 
+interface Parsed {
+  readonly document: Document;
+  readonly lines: LineCounter;
+  /** With filler where unquoted references were; those are in `unquoted`. */
+  readonly text: string;
+  readonly unquoted: Set<number>;
+}
+
 /** Parses; where an unquoted `${…}` broke a flow collection, notes it and parses again with filler of the same length, so that other errors show too. */
-function parseAround(text: string, unquoted: number[]): { document: Document; lines: LineCounter } {
+function parseAround(text: string, unquoted = new Set<number>()): Parsed {
   const lines = new LineCounter();
-  const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false, lineCounter: lines, logLevel: "error" });
+  const options = { prettyErrors: false, uniqueKeys: false, keepSourceTokens: true, lineCounter: lines, logLevel: "error" } as const;
+  const document = parseDocument(text, options);
   for (const error of document.errors) {
     const offset = error.pos[0] - 1;
     const reference = UNQUOTED.exec(text.slice(Math.max(offset, 0), offset + 1_000))?.[0];
-    if (reference === undefined || unquoted.length >= 100) continue;
-    unquoted.push(offset);
-    return parseAround(text.slice(0, offset) + FILLER.repeat(reference.length) + text.slice(offset + reference.length), unquoted);
+    if (reference === undefined || unquoted.size >= 100) continue;
+    return parseAround(
+      text.slice(0, offset) + FILLER.repeat(reference.length) + text.slice(offset + reference.length),
+      unquoted.add(offset),
+    );
   }
-  return { document, lines };
+  return { document, lines, text, unquoted };
 }
 
-/** What follows an unexpected token, or stands on the same line, is a consequence. */
-function firstErrors(errors: readonly YAMLError[]): YAMLError[] {
-  const end = errors.findIndex((error) => error.code === "UNEXPECTED_TOKEN");
-  return end < 0 ? errors.slice(0, 20) : errors.slice(0, Math.min(end + 1, 20));
+/** One problem for the unquoted references between two offsets, at the first of them: quotes around all mend all. */
+function noteUnquoted(start: number, end: number, path: Path, reading: Reading): void {
+  const offsets = [...reading.unquoted].filter((offset) => start <= offset && offset <= end);
+  for (const offset of offsets) reading.unquoted.delete(offset);
+  if (offsets.length === 0) return;
+  const text = 'expected quotes around a reference inside { } or [ ], as in "${env:NAME}", found none';
+  reading.problems.push({ place: placeOf(reading, Math.min(...offsets)), path, text, syntax: reading.broken });
 }
 
 function convert(node: Node, path: Path, depth: number, reading: Reading): Tree | undefined {
   const place = placeOf(reading, node.range?.[0] ?? 0);
   reading.nodes += isAlias(node) ? 20 : 1; // to resolve an alias takes a walk over the file
   if (depth > MAX_DEPTH || reading.nodes > MAX_NODES) throw new RangeError("too large");
+  const [start = 0, end = start] = node.range ?? [];
+  const spoilt = reading.spoilt.some((offset) => start <= offset && offset < end);
+  if (spoilt && !isMap(node) && !isSeq(node)) return { kind: "failed", place };
   if (isAlias(node)) {
     const target = node.resolve(reading.document);
     if (target !== undefined) return convert(target, path, depth + 1, reading);
@@ -110,13 +107,17 @@ function convert(node: Node, path: Path, depth: number, reading: Reading): Tree 
     const items = node.items.map((item, index) => convert(item as Node, [...path, index], depth + 1, reading));
     return { kind: "list", items: items.filter((item) => item !== undefined), place };
   }
-  return isScalar(node) ? scalar(node.value, node.range?.slice(0, 2), place, reading) : undefined;
+  return isScalar(node) ? scalar(node.value, node.range, path, reading) : undefined;
 }
 
-function scalar(value: unknown, range: readonly number[] | undefined, place: Place, reading: Reading): Tree | undefined {
+function scalar(value: unknown, range: readonly number[] | null | undefined, path: Path, reading: Reading): Tree | undefined {
+  const [start = 0, end = start] = range ?? [];
   if (value === null || value === undefined) return undefined;
-  if (typeof value === "string" && value.includes(FILLER)) return { kind: "failed", place };
-  const [start = 0, end = 0] = range ?? [];
+  const place = placeOf(reading, start);
+  if (typeof value === "string" && value.includes(FILLER)) {
+    noteUnquoted(start, end, path, reading);
+    return { kind: "failed", place };
+  }
   const oneLine = reading.lines.linePos(start).line === reading.lines.linePos(end).line;
   if (typeof value === "number" || typeof value === "boolean") return { kind: "scalar", value, place, raw: false, oneLine };
   return { kind: "scalar", value: String(value), place, raw: false, oneLine };
@@ -157,7 +158,9 @@ function keyOf(pair: Pair<Node, Node | null>, flow: boolean, path: Path, reading
     reading.problems.push({ place, path, text: "expected a space after the colon, found none" });
     return undefined;
   }
-  return name.includes(FILLER) ? undefined : { name, place };
+  if (!name.includes(FILLER)) return { name, place };
+  noteUnquoted(pair.key.range?.[0] ?? 0, pair.key.range?.[1] ?? 0, path, reading);
+  return undefined;
 }
 
 /** `<<: *anchor` and `<<: [*a, *b]`: keys that are not there yet; the first to name one wins. */

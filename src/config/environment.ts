@@ -101,6 +101,8 @@ export function implicitDestination(vars: Variables, problems: Problem[]): Tree 
   const general = own === undefined ? variable(`${EXPORTER}ENDPOINT`, vars) : undefined;
   const place = (own ?? general)?.place ?? placeOf(`${EXPORTER}ENDPOINT`, vars);
   const either = (name: string) => variable(`${EXPORTER}TRACES_${name}`, vars) ?? variable(`${EXPORTER}${name}`, vars);
+  const files = { ca_file: either("CERTIFICATE"), cert_file: either("CLIENT_CERTIFICATE"), key_file: either("CLIENT_KEY") };
+  const pair = files.cert_file ?? files.key_file; // neither does without the other: what lacks it names it
   return map(place, {
     name: leaf(place, "otlp"),
     type: leaf(place, "otlp-http"),
@@ -110,7 +112,7 @@ export function implicitDestination(vars: Variables, problems: Problem[]): Tree 
     compression: either("COMPRESSION"),
     headers: headersOf(either("HEADERS"), problems),
     timeout: timeoutOf(either("TIMEOUT"), problems),
-    tls: map(place, { ca_file: either("CERTIFICATE"), cert_file: either("CLIENT_CERTIFICATE"), key_file: either("CLIENT_KEY") }),
+    tls: map(pair?.place ?? place, files),
   });
 }
 

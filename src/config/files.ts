@@ -59,8 +59,9 @@ function withBase(tree: Tree, seen: readonly string[], chain: Chain): Tree {
 function readConfig(path: string): string | { found: string } {
   try {
     if (statSync(path).size > MAX_FILE_BYTES) return { found: "more than 1 MiB" };
-    return readFileSync(path, "utf8");
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
   } catch (error) {
+    if (error instanceof TypeError) return { found: "text that is not UTF-8" };
     return { found: `none that can be read (${errorCode(error)})` };
   }
 }

@@ -1,11 +1,12 @@
 import { resolve } from "node:path";
 import { DEFAULT_ENDPOINT, implicitDestination, implicitSource, layers, namesEndpoint, type Variables } from "./environment.ts";
 import { readFiles } from "./files.ts";
-import { type Filled, fill, retype, valueAt } from "./fill.ts";
-import { expectation, formatProblems, problemsOf } from "./problems.ts";
+import { type Filled, fill, valueAt } from "./fill.ts";
+import { formatProblems, problemsOf } from "./problems.ts";
 import { type Environment, expand, hasFileReference } from "./references.ts";
-import { type Config, configSchema } from "./schema.ts";
-import { merge, type Path, type Problem, type Tree, type TreeMap } from "./tree.ts";
+import type { Config } from "./schema.ts";
+import { merge, type Problem, type Tree, type TreeMap } from "./tree.ts";
+import { validate } from "./validate.ts";
 import { Secret } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
 
@@ -57,11 +58,17 @@ export function loadConfig(input: LoadInput): LoadResult {
   };
 }
 
-/** Where a file is broken, what else is wrong in it is not known. */
+/** Where a file is broken, what else is wrong in it is not known; nor is what it would have brought to those that extend it. */
 function withoutConsequences(problems: readonly Problem[]): Problem[] {
   const fileOf = ({ place }: Problem) => (place.kind === "file" ? place.file : undefined);
   const broken = new Set(problems.filter((problem) => problem.syntax).map(fileOf));
-  return problems.filter((problem) => problem.syntax || !broken.has(fileOf(problem)));
+  const partial = isPartial(problems);
+  return problems.filter((problem) => problem.syntax || !(broken.has(fileOf(problem)) || (problem.missing && partial)));
+}
+
+/** Whether a file, or a base of one, could not be read as a whole. */
+function isPartial(problems: readonly Problem[]): boolean {
+  return problems.some((problem) => problem.syntax || problem.path[0] === "extends");
 }
 
 /** The environment's layers hold no lists. */
@@ -70,7 +77,7 @@ const noName = () => undefined;
 /** Adds the environment's source and destination where they are required and nothing names one. */
 function withImplicit(tree: TreeMap, vars: Variables, input: LoadInput, hasFile: boolean, problems: Problem[], notes: string[]): TreeMap {
   // What a base that cannot be read would have named is not known to be missing.
-  if (problems.some((problem) => problem.syntax || problem.path[0] === "extends")) return tree;
+  if (isPartial(problems)) return tree;
   const { source = true, destination = true } = input.require ?? {};
   const entries = new Map(tree.entries);
   const add = (key: string, item: Tree) => entries.set(key, { key: item.place, value: { kind: "list", items: [item], place: item.place } });
@@ -105,30 +112,13 @@ function isEmpty(tree: TreeMap, key: string): boolean {
 function check(tree: Tree, env: Environment, problems: Problem[]): Config | undefined {
   const filled = fill(tree, env);
   problems.push(...filled.problems);
-  const parsed = parse(filled);
-  if (!parsed.success) {
-    problems.push(...issuesOf(parsed.error.issues, tree, filled));
+  const outcome = validate(filled);
+  if ("issues" in outcome) {
+    problems.push(...outcome.issues.flatMap((issue) => problemsOf(issue, [], tree)));
     return undefined;
   }
-  bindSecrets(parsed.data, filled, env);
-  return parsed.data;
-}
-
-/** References are texts at first; where that is refused they take the type they read as. */
-function parse(filled: Filled) {
-  const parsed = configSchema.safeParse(filled.value, { error: expectation });
-  if (parsed.success) return parsed;
-  const whole = new Set(filled.references.filter((reference) => reference.whole).map((reference) => JSON.stringify(reference.path)));
-  const refused = parsed.error.issues.map((issue) => issue.path as Path).filter((path) => whole.has(JSON.stringify(path)));
-  return retype(filled.value, refused) ? configSchema.safeParse(filled.value, { error: expectation }) : parsed;
-}
-
-/** But for what follows from a value that could not be had. */
-function issuesOf(issues: readonly Parameters<typeof problemsOf>[0][], tree: Tree, filled: Filled): Problem[] {
-  const startsWith = (path: readonly PropertyKey[], start: Path) => start.every((step, index) => path[index] === step);
-  return issues
-    .filter((issue) => !filled.unknown.some((path) => startsWith(issue.path, path)))
-    .flatMap((issue) => problemsOf(issue, [], tree));
+  bindSecrets(outcome.config, filled, env);
+  return outcome.config;
 }
 
 /** A secret out of a file is read again when it is asked to refresh: Kubernetes swaps the file under a symlink. */

@@ -1,6 +1,7 @@
 import type { z } from "zod";
-import { isShowable, keysOf, nearest, type Shape, shapesAt } from "./shape.ts";
-import { entryAt, nearestPlace, type Path, type Problem, type Tree, typeAt } from "./tree.ts";
+import { nearest } from "./nearest.ts";
+import { isShowable, keysOf, type Shape, shapesAt } from "./shape.ts";
+import { entryAt, nearestPlace, type Path, type Problem, type Scalar, type Tree, typeAt } from "./tree.ts";
 
 /** zod's issues → problems with a place, and problems → the lines that the user reads. */
 
@@ -60,9 +61,19 @@ export function problemsOf(issue: Issue, at: Path, tree: Tree): Problem[] {
     const meant = issue.errors.find((option) => option.every((inner) => inner.path.length > 0 || inner.code === "unrecognized_keys"));
     if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path, tree));
     const expected = [...new Set(issue.errors.flatMap((option) => option.map((inner) => inner.message)))].join(", or ");
-    return [{ place: nearestPlace(tree, path), path, text: `expected ${expected}, found ${found(tree, path, shapes)}` }];
+    const text = `expected ${expected}, found ${found(tree, path, shapes)}${meantValue(issue, tree, path, shapes)}`;
+    return [{ place: nearestPlace(tree, path), path, text }];
   }
-  return [{ place: nearestPlace(tree, path), path, text: `expected ${issue.message}, found ${found(tree, path, shapes)}` }];
+  const missing = entryAt(tree, path) === undefined;
+  const text = `expected ${issue.message}, found ${found(tree, path, shapes)}${meantValue(issue, tree, path, shapes)}`;
+  return [{ place: nearestPlace(tree, path), path, text, missing }];
+}
+
+/** Which of the values that are allowed the one that stands there most likely means, if it is near any. */
+function meantValue(issue: Issue, tree: Tree, path: Path, shapes: readonly Shape[]): string {
+  const typed = shown(tree, path, shapes);
+  const meant = typed === undefined ? undefined : nearest(typed, allowedBy(issue).map(String), typed.length / 2);
+  return meant === undefined ? "" : `; the nearest is ${meant}`;
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
@@ -77,13 +88,27 @@ function found(tree: Tree, path: Path, shapes: readonly Shape[]): string {
   if (value.kind === "map") return "a map";
   if (value.kind === "list") return "a list";
   if (value.kind === "failed") return "nothing that can be read";
-  const isReference = value.raw || (typeof value.value === "string" && value.value.includes("${"));
-  if (isReference) return value.raw ? "another value" : "the value of a reference";
-  const harmless =
-    value.oneLine && isShowable(shapes) && /^[\w .:/*+-]{0,60}$/.test(String(value.value)) && !String(value.value).includes("://");
-  if (harmless) return JSON.stringify(value.value);
+  if (value.raw) return "another value";
+  if (isReference(value.value)) return "the value of a reference";
+  if (shown(tree, path, shapes) !== undefined) return JSON.stringify(value.value);
   return NOUNS[typeof value.value] === "a string" ? "another string" : (NOUNS[typeof value.value] ?? "another value");
 }
+
+function allowedBy(issue: Issue): readonly unknown[] {
+  if (issue.code === "invalid_value") return issue.values;
+  if (issue.code !== "invalid_union") return [];
+  return "options" in issue && Array.isArray(issue.options) ? issue.options : issue.errors.flat().flatMap(allowedBy);
+}
+
+/** The scalar that stands there as text, if it may be shown: no secret, out of no reference, harmless in a log. */
+function shown(tree: Tree, path: Path, shapes: readonly Shape[]): string | undefined {
+  const value = entryAt(tree, path)?.value;
+  if (value?.kind !== "scalar" || value.raw || isReference(value.value) || !value.oneLine || !isShowable(shapes)) return undefined;
+  const text = String(value.value);
+  return /^[\w .:/*+-]{0,60}$/.test(text) && !text.includes("://") ? text : undefined;
+}
+
+const isReference = (value: Scalar) => typeof value === "string" && value.includes("${");
 
 /** `FILE:LINE:COL path.to.key: what is wrong`, in the order in which a reader meets them; each once. */
 export function formatProblems(problems: readonly Problem[]): string[] {
@@ -91,10 +116,17 @@ export function formatProblems(problems: readonly Problem[]): string[] {
   return [...new Set(problems.map(format))].sort(order.compare);
 }
 
-function format({ place, path, text }: Problem): string {
+function format({ place, path: whole, text, syntax }: Problem): string {
   if (place.kind === "variable") return `${place.name}: ${text}`;
+  const path = syntax ? knownPart(whole) : whole;
   const at = `${place.file}:${place.line}:${place.column}`;
   return path.length === 0 ? `${at}: ${text}` : `${at} ${formatPath(path)}: ${text}`;
+}
+
+/** Of a path in a broken file, as much as the schema knows: what looks like a key there may be a piece of a secret. */
+function knownPart(path: Path): Path {
+  const end = path.findIndex((_, index) => shapesAt(path.slice(0, index + 1), () => undefined).length === 0);
+  return end < 0 ? path : path.slice(0, end);
 }
 
 /** `sources[0].poll_interval`; keys are cut to 64 characters and made printable. */

@@ -55,26 +55,3 @@ export function isShowable(shapes: readonly Shape[]): boolean {
   const scalar = (one: Shape) => one.properties === undefined && one.additionalProperties === undefined && one.items === undefined;
   return shapes.some(scalar) && !shapes.some((one) => one["x-secret"] === true);
 }
-
-/** The candidate that a mistyped key most likely means; undefined if there are none. */
-export function nearest(key: string, candidates: readonly string[]): string | undefined {
-  const ranked = candidates.map((candidate) => ({ candidate, distance: distance(plain(key), plain(candidate)) }));
-  return ranked.sort((a, b) => a.distance - b.distance)[0]?.candidate;
-}
-
-/** `pollInterval`, `poll-interval` and `poll_interval` are one key to whoever mistypes it. */
-const plain = (key: string) => key.slice(0, 64).toLowerCase().replaceAll(/[-_.]/g, "");
-
-/** Levenshtein: insertions, deletions and substitutions from one to the other. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}

@@ -27,6 +27,8 @@ export interface Problem {
   readonly text: string;
   /** What stands in the same file and is no syntax error may be a mere consequence. */
   readonly syntax?: boolean;
+  /** Nothing stands there: a base that cannot be read might have had it. */
+  readonly missing?: boolean;
 }
 
 /**

@@ -24,9 +24,7 @@ const common = {
     .meta({ description: "link template; {trace_id} is filled in" }),
 };
 
-const otlpHttpSchema = z.strictObject({
-  ...common,
-  type: z.literal("otlp-http").meta({ description: "OTLP over HTTP: a collector, Jaeger, Tempo or a vendor" }),
+const otlpHttpOptions = {
   endpoint: httpUrl().optional().meta({ description: "v1/traces is appended" }),
   traces_endpoint: httpUrl().optional().meta({ description: "taken as it is" }),
   encoding: z.enum(["protobuf", "json"]).default("protobuf").meta({ description: "of the OTLP request" }),
@@ -49,39 +47,65 @@ const otlpHttpSchema = z.strictObject({
   max_request_bytes: size().prefault("1MiB").meta({ description: "of one request, before compression" }),
   max_span_age: duration().optional().meta({ description: "how old a span's end may be for the backend, e.g. 60m" }),
   too_old: z.enum(["send", "skip_spans", "skip_run"]).default("send").meta({ description: "what happens past max_span_age" }),
-});
+};
 
-const fileSchema = z.strictObject({
-  ...common,
-  type: z.literal("file").meta({ description: "OTLP/JSON into a file" }),
-  path: outputPath().meta({ description: "one OTLP/JSON request a line" }),
-});
+const fileOptions = { path: outputPath().meta({ description: "one OTLP/JSON request a line" }) };
+
+/**
+ * What each key allows and all of them together do not is judged beside the keys' own errors, not after them: so
+ * nothing here is of its type until it was looked at.
+ */
+type Written = Readonly<Record<string, unknown>>;
+type Contradiction = { readonly path: string[]; readonly message: string };
+
+function isMap(value: unknown): value is Written {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const always = { when: ({ value }: { readonly value: unknown }) => isMap(value) };
+
+function report(found: readonly Contradiction[], { issues, value }: { readonly issues: z.core.$ZodRawIssue[]; readonly value: unknown }) {
+  for (const { path, message } of found) issues.push({ code: "custom", path, message, input: value });
+}
+
+function endpoints({ endpoint, traces_endpoint }: Written): Contradiction[] {
+  if ((endpoint === undefined) !== (traces_endpoint === undefined)) return [];
+  return [{ path: ["endpoint"], message: "one of endpoint and traces_endpoint" }];
+}
+
+function contradictions(written: Written): Contradiction[] {
+  const found: Contradiction[] = [];
+  const { cert_file, key_file, insecure } = isMap(written.tls) ? written.tls : {};
+  if (cert_file !== undefined && key_file === undefined) found.push({ path: ["tls", "key_file"], message: "the key of cert_file" });
+  if (key_file !== undefined && cert_file === undefined) found.push({ path: ["tls", "cert_file"], message: "the certificate of key_file" });
+  const key = written.traces_endpoint === undefined ? "endpoint" : "traces_endpoint";
+  const url = URL.parse(String(written[key]));
+  const plaintext = url?.protocol === "http:" && !isLoopback(url.hostname);
+  if (plaintext && isMap(written.headers) && Object.keys(written.headers).length > 0 && insecure === false)
+    found.push({ path: [key], message: "https:// for an endpoint that gets headers (or tls.insecure: true)" });
+  if ((written.too_old === "skip_spans" || written.too_old === "skip_run") && written.max_span_age === undefined)
+    found.push({ path: ["max_span_age"], message: `an age, since too_old is ${written.too_old}` });
+  return found;
+}
+
+const otlpHttpSchema = z
+  .strictObject({
+    ...common,
+    type: z.literal("otlp-http").meta({ description: "OTLP over HTTP: a collector, Jaeger, Tempo or a vendor" }),
+    ...otlpHttpOptions,
+  })
+  .superRefine((written, context) => report([...endpoints(written), ...contradictions(written)], context), always);
+
+const fileSchema = z.strictObject({ ...common, type: z.literal("file").meta({ description: "OTLP/JSON into a file" }), ...fileOptions });
 
 const consoleSchema = z.strictObject({ ...common, type: z.literal("console").meta({ description: "waterfalls on stdout" }) });
 
-export const destinationSchema = z.discriminatedUnion("type", [otlpHttpSchema, fileSchema, consoleSchema]).check((context) => {
-  const value = context.value;
-  if (value.type !== "otlp-http") return;
-  for (const { path, message } of contradictions(value)) context.issues.push({ code: "custom", path, message, input: value });
-});
+export const destinationSchema = z.discriminatedUnion("type", [otlpHttpSchema, fileSchema, consoleSchema]);
 
-/** What each key allows and all of them together do not. */
-function contradictions(value: z.infer<typeof otlpHttpSchema>): { path: string[]; message: string }[] {
-  const found: { path: string[]; message: string }[] = [];
-  if ((value.endpoint === undefined) === (value.traces_endpoint === undefined))
-    found.push({ path: ["endpoint"], message: "one of endpoint and traces_endpoint" });
-  const { cert_file, key_file, insecure } = value.tls;
-  if (cert_file !== undefined && key_file === undefined) found.push({ path: ["tls", "key_file"], message: "the key of cert_file" });
-  if (key_file !== undefined && cert_file === undefined) found.push({ path: ["tls", "cert_file"], message: "the certificate of key_file" });
-  const key = value.traces_endpoint === undefined ? "endpoint" : "traces_endpoint";
-  const url = URL.parse(value[key] ?? "");
-  const plaintext = url?.protocol === "http:" && !isLoopback(url.hostname);
-  if (plaintext && Object.keys(value.headers).length > 0 && !insecure)
-    found.push({ path: [key], message: "https:// for an endpoint that gets headers (or tls.insecure: true)" });
-  if (value.too_old !== "send" && value.max_span_age === undefined)
-    found.push({ path: ["max_span_age"], message: `an age, since too_old is ${value.too_old}` });
-  return found;
-}
+/** For errors alone: what can be said of a destination whose type is none. Keys are unknown where no type has them. */
+export const untypedDestinationSchema = z
+  .strictObject({ ...z.strictObject({ ...otlpHttpOptions, ...fileOptions }).partial().shape, ...common, type: z.unknown().optional() })
+  .superRefine((written, context) => report(contradictions(written), context), always);
 
 export type DestinationConfig = z.infer<typeof destinationSchema>;
 export type OtlpHttpConfig = Extract<DestinationConfig, { type: "otlp-http" }>;

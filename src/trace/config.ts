@@ -76,7 +76,10 @@ const matchSchema = z
     url: z.string().min(1).optional().meta({ description: "the whole URL, with or without its query; * matches anything" }),
     label: z.string().min(1).optional().meta({ description: "one of the labels, exactly" }),
   })
-  .refine((match) => match.url !== undefined || match.label !== undefined, 'url, label or both (url: "*" for every run)');
+  .refine((match) => match.url !== undefined || match.label !== undefined, {
+    error: 'url, label or both (url: "*" for every run)',
+    when: ({ issues }) => issues.length === 0, // one that is misspelt is not missing too
+  });
 
 export const workflowRuleSchema = z.strictObject({
   match: matchSchema.meta({ description: "url, label or both; the first rule that matches wins" }),

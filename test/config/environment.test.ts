@@ -128,6 +128,7 @@ describe("OTEL_EXPORTER_OTLP_ variables", () => {
     });
     expect(lines.map((line) => line.split(":")[0])).toEqual([
       "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+      "OTEL_EXPORTER_OTLP_CLIENT_KEY",
       "OTEL_EXPORTER_OTLP_COMPRESSION",
       "OTEL_EXPORTER_OTLP_ENDPOINT",
       "OTEL_EXPORTER_OTLP_HEADERS",

@@ -1,21 +1,7 @@
 import { expect, test } from "vitest";
-import { isShowable, keysOf, nearest, shapesAt } from "../../src/config/shape.ts";
+import { isShowable, keysOf, shapesAt } from "../../src/config/shape.ts";
 
 const at = (path: (string | number)[], type?: string) => shapesAt(path, (where) => (where.length === 2 ? type : undefined));
-
-test.each([
-  ["pollInterval", "poll_interval"],
-  ["poll-interval-idle", "poll_interval_idle"],
-  ["tokn", "token"],
-  ["lookbak", "lookback"],
-  ["Retention", "retention"],
-])("the key nearest to %s is %s", (typed, meant) => {
-  expect(nearest(typed, keysOf(at(["sources", 0])))).toBe(meant);
-});
-
-test("nothing is near where there are no keys", () => {
-  expect(nearest("x", [])).toBeUndefined();
-});
 
 test("the type of a destination picks its keys; without one, all of them are possible", () => {
   expect(keysOf(at(["destinations", 0], "console"))).not.toContain("endpoint");

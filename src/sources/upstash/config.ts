@@ -39,11 +39,13 @@ export const upstashSourceSchema = z
       .default("auto")
       .meta({ description: "messages: exact timelines from the message log; runs: the grouped log alone" }),
   })
-  .check((context) => {
-    const { detail, completion_feed } = context.value;
-    if (detail !== "messages" || completion_feed !== "off") return;
-    context.issues.push({ code: "custom", path: ["detail"], message: "auto or runs, since completion_feed is off", input: detail });
-  });
+  .superRefine(
+    (written, context) => {
+      if (written?.detail !== "messages" || written.completion_feed !== "off") return;
+      context.issues.push({ code: "custom", path: ["detail"], message: "auto or runs, since completion_feed is off", input: written });
+    },
+    { when: () => true }, // beside the keys' own errors, not after them
+  );
 
 export type UpstashSourceConfig = z.infer<typeof upstashSourceSchema>;
 
