@@ -2,7 +2,7 @@ import { backoff } from "./backoff.ts";
 import type { SourceContext } from "./context.ts";
 import { type CycleReport, pollCycle } from "./poll.ts";
 import { openReader, type Reader } from "./reader.ts";
-import { guarded, type Trouble } from "./trouble.ts";
+import { guarded } from "./trouble.ts";
 import { createWake } from "./wake.ts";
 
 /** A source that showed nothing new for this long is polled at `poll_interval_idle`. */
@@ -20,17 +20,6 @@ export interface SourceLoop {
   once(signal: AbortSignal): Promise<CycleReport>;
   /** Ends the wait for the next cycle: a secret was renewed. */
   readonly wakeUp: () => void;
-  snapshot(): SourceSnapshot;
-}
-
-/** What `status` and metrics show of a source beyond what the store knows. */
-export interface SourceSnapshot {
-  /** Why the last cycle could not read everything. */
-  readonly troubles: readonly Trouble[];
-  /** Own clock minus the API's, in ms. */
-  readonly skew?: number;
-  /** When a cycle was last complete, on the API's clock. */
-  readonly completeAt?: number;
 }
 
 interface LoopState {
@@ -39,12 +28,11 @@ interface LoopState {
   /** On the monotonic clock. */
   activeAt: number;
   skewSaid: number;
-  snapshot: Omit<SourceSnapshot, "skew">;
 }
 
 export function createSourceLoop(context: SourceContext): SourceLoop {
-  const { clock, server, source } = context;
-  const loop: LoopState = { failures: 0, activeAt: clock.monotonic(), skewSaid: 0, snapshot: { troubles: [] } };
+  const { clock, source } = context;
+  const loop: LoopState = { failures: 0, activeAt: clock.monotonic(), skewSaid: 0 };
   const wake = createWake(clock);
   return {
     name: source.name,
@@ -58,10 +46,6 @@ export function createSourceLoop(context: SourceContext): SourceLoop {
     },
     once: (signal) => cycle(context, loop, true, signal),
     wakeUp: wake.ring,
-    snapshot() {
-      const skew = server.skew();
-      return { ...loop.snapshot, ...(skew !== undefined && { skew }) };
-    },
   };
 }
 
@@ -102,8 +86,6 @@ async function pauseAfter(
 }
 
 function noteReport({ log, source, server }: SourceContext, loop: LoopState, report: CycleReport): void {
-  const complete = report.troubles.length === 0;
-  loop.snapshot = { ...loop.snapshot, troubles: report.troubles, ...(complete && { completeAt: server.now() }) };
   if (report.collected > 0) log.info({ source: source.name, runs: report.collected }, "collected");
   for (const trouble of report.troubles) {
     if (trouble.kind === "aborted") continue;

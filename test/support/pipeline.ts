@@ -2,7 +2,7 @@ import pino from "pino";
 import type { WorkflowRun } from "../../src/model/run.ts";
 import { encodeRun } from "../../src/otlp/encode.ts";
 import { type Clock, serverClock } from "../../src/pipeline/clock.ts";
-import type { SourceContext } from "../../src/pipeline/context.ts";
+import type { Cycle, SourceContext } from "../../src/pipeline/context.ts";
 import { createDeliverer, type Deliverer } from "../../src/pipeline/deliver.ts";
 import type { DeliverContext } from "../../src/pipeline/delivery-state.ts";
 import { createSourceLoop, type SourceLoop } from "../../src/pipeline/loop.ts";
@@ -124,6 +124,8 @@ export interface ReadRig {
   readonly store: Store;
   readonly context: SourceContext;
   readonly loop: SourceLoop;
+  /** What the last cycle came to. */
+  lastCycle: Cycle | undefined;
   /** Whether there is room for payloads. */
   room: boolean;
   runFor(ms: number): Promise<void>;
@@ -155,13 +157,17 @@ export async function readRig(options: ReadOptions = {}): Promise<ReadRig> {
     clock.now(),
   );
   const context = readContext({ ...options, clock, api, store, destinations, hasRoom: async () => rig.room });
-  const loop = createSourceLoop(context);
+  const onCycle = (cycle: Cycle) => {
+    rig.lastCycle = cycle;
+  };
+  const loop = createSourceLoop({ ...context, onCycle });
   const rig: ReadRig = {
     clock,
     api,
     store,
     context,
     loop,
+    lastCycle: undefined,
     room: true,
     async runFor(ms) {
       const stop = new AbortController();
