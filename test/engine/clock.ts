@@ -22,6 +22,8 @@ export interface Clock {
   hold<T>(work: () => Promise<T>): Promise<T>;
   /** Resolves when nothing is at work and nothing is due any more. */
   idle(): Promise<void>;
+  /** For another thread, whose `threadClock` reads it: right while something is at work. */
+  readonly shared: SharedArrayBuffer;
   close(): void;
 }
 
@@ -42,6 +44,15 @@ const GRACE = 3;
 /** What `setTimeout` can take. */
 const FARTHEST = 2 ** 31 - 1;
 
+/** Of one clock for all threads. */
+const realMicros = () => process.hrtime.bigint() / 1_000n;
+
+/** `now` of a clock that another thread has, from its `shared`. */
+export function threadClock(shared: SharedArrayBuffer): () => Millis {
+  const ahead = new BigInt64Array(shared);
+  return () => Number((Atomics.load(ahead, 0) + realMicros()) / 1_000n);
+}
+
 export function createClock({ start = Date.now(), longestWaitMs = 0 }: ClockOptions): Clock {
   let anchor = { clock: start, real: performance.now(), rate: 1 };
   let timers: Timer[] = [];
@@ -54,9 +65,12 @@ export function createClock({ start = Date.now(), longestWaitMs = 0 }: ClockOpti
     const time = anchor.clock + (performance.now() - anchor.real) * anchor.rate;
     return anchor.rate === 1 ? time : Math.min(time, timers[0]?.due ?? time);
   };
+  const shared = new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT);
   const run = (rate: number, from = exact()) => {
     anchor = { clock: from, real: performance.now(), rate };
+    Atomics.store(new BigInt64Array(shared), 0, BigInt(Math.round(from * 1_000)) - realMicros());
   };
+  run(1);
   const ring = (ms: number, then: () => void) => {
     clearTimeout(alarm);
     if (held === Number.POSITIVE_INFINITY) return; // closed: what still wants to wait must not keep the process alive
@@ -142,6 +156,7 @@ export function createClock({ start = Date.now(), longestWaitMs = 0 }: ClockOpti
         idlers.push(resolve);
         if (held === 0) proceed();
       }),
+    shared,
     close() {
       clearTimeout(alarm);
       timers = [];

@@ -11,8 +11,8 @@ import { runsFromEvents } from "../../src/trace/run-from-events.ts";
 import type { Span } from "../../src/trace/span.ts";
 import type { Program } from "../programs/program.ts";
 import type { ProgramRun } from "../programs/run-program.ts";
-import { FAILURE_FUNCTION } from "../programs/truth-book.ts";
-import { type JudgedSpan, type KnownRun, trueWindows, type Window, wronglyCharged } from "./truth-windows.ts";
+import { FAILURE_FUNCTION, type TruthRecord } from "../programs/truth-book.ts";
+import { type JudgedSpan, type KnownRun, misplaced, trueWindows, type Window, wronglyCharged } from "./truth-windows.ts";
 
 /** What a timeline is made from. */
 export const INPUTS = ["grouped log", "message log", "message log alone"] as const;
@@ -31,6 +31,10 @@ export interface Charge {
   readonly input: Input;
   readonly durationMs: number;
   readonly wrongMs: number;
+  /** Steps that are shown where others were. */
+  readonly misplaced: number;
+  /** Steps that were tried more than once, with the number of attempts that are shown and that were made. */
+  readonly attempts: { readonly shown: readonly string[]; readonly made: readonly string[] };
 }
 
 export interface Measured {
@@ -58,7 +62,9 @@ export function measure(evidence: Evidence, input: Input, resolution: number): M
     const windows = trueWindows(spans, known, done.truth);
     for (const [span, truth] of windows) measured.judgements.push({ program: program.name, input, span, truth });
     const durationMs = known.end - known.start;
-    measured.charges.push({ program: program.name, input, durationMs, wrongMs: wronglyCharged(windows, resolution) });
+    const wrongMs = wronglyCharged(windows, resolution);
+    const attempts = { shown: attemptsShown([...windows.keys()]), made: attemptsMade(records) };
+    measured.charges.push({ program: program.name, input, durationMs, wrongMs, misplaced: misplaced(windows, resolution), attempts });
   }
   return measured;
 }
@@ -90,13 +96,29 @@ function judged(span: Span, all: readonly Span[], runId: string): JudgedSpan | u
   const step = role === "part" ? all.find((each) => each.spanId === span.parentSpanId) : span;
   const name = step?.attributes[ATTRIBUTES.STEP_NAME.name];
   if (step === undefined || name === undefined || (role !== "step" && role !== "delivery" && role !== "part")) return undefined;
-  const own = { runId, step: String(name), group: Number(step.attributes[ATTRIBUTES.GROUP_INDEX.name]), ...times };
+  const isStated = step.attributes[ATTRIBUTES.TIME_SOURCE.name] === "log";
+  const own = { runId, step: String(name), group: Number(step.attributes[ATTRIBUTES.GROUP_INDEX.name]), isStated, ...times };
   const attempt = attributes[ATTRIBUTES.ATTEMPT_NUMBER.name];
   if (role === "part") return attempt === undefined ? undefined : { ...own, type: "attempt", attempt: Number(attempt) };
   const childId = attributes[ATTRIBUTES.INVOKED_ID.name];
   const type = String(step.attributes[ATTRIBUTES.STEP_TYPE.name] || "failed delivery");
   return { ...own, type, ...(childId !== undefined && { childId: String(childId) }) };
 }
+
+/** Each as `step: attempts`. */
+function attemptsMade(records: readonly TruthRecord[]): string[] {
+  const own = records.filter(({ kind, step }) => kind !== "outside" && step !== FAILURE_FUNCTION);
+  return counted(own.map(({ step }) => step))
+    .filter(([, count]) => count > 1)
+    .map(([step, count]) => `${step}: ${count}`);
+}
+
+function attemptsShown(spans: readonly JudgedSpan[]): string[] {
+  return counted(spans.flatMap(({ step, attempt }) => (attempt === undefined ? [] : [step]))).map(([step, count]) => `${step}: ${count}`);
+}
+
+const counted = (names: readonly string[]) =>
+  [...Map.groupBy(names, (name) => name)].map(([name, all]): [string, number] => [name, all.length]).toSorted();
 
 /**
  * What lies between user code and the logs when nobody waits: from ACTIVE of the message that is delivered (a parallel

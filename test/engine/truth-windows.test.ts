@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { TruthRecord } from "../programs/truth-book.ts";
-import { type JudgedSpan, type KnownRun, trueWindows, wronglyCharged } from "./truth-windows.ts";
+import { type JudgedSpan, type KnownRun, misplaced, trueWindows, wronglyCharged } from "./truth-windows.ts";
 
 const record = (step: string, start: number, end: number, over: Partial<TruthRecord> = {}): TruthRecord => ({
   runId: "wfr_one",
@@ -168,4 +168,28 @@ test("a sibling that is shown too long takes nothing from the one that was at wo
       ],
     ),
   ).toBe(0);
+});
+
+test("a step is misplaced if it is shown before the previous group's end, or while a step of another group waited", () => {
+  const count = (run: [number, number], sleep: [number, number]) =>
+    misplaced(
+      new Map([
+        [span("SleepFor", "s", 1, ...sleep), { start: 0, end: 100 }],
+        [span("Run", "r", 2, ...run), { start: 100, end: 120 }],
+        [span("Run", "beside", 1, 0, 100), { start: 0, end: 100 }], // siblings overlap
+      ]),
+      10,
+    );
+  expect(count([100, 120], [0, 100])).toBe(0);
+  expect(count([99, 120], [0, 99])).toBe(1);
+  expect(
+    misplaced(
+      new Map([
+        [span("SleepFor", "s", 1, 0, 50), { start: 0, end: 100 }],
+        [span("Run", "r", 2, 50, 120), { start: 100, end: 120 }],
+      ]),
+      10,
+    ),
+    "half of the sleep is in the run behind it",
+  ).toBe(1);
 });

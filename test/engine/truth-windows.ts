@@ -19,6 +19,8 @@ export interface JudgedSpan extends Window {
   readonly attempt?: number;
   /** Of an Invoke: the run it started. */
   readonly childId?: string;
+  /** It says that the log states both its times. */
+  readonly isStated?: boolean;
 }
 
 /** What is known of a run besides its spans, from outside both logs. */
@@ -92,6 +94,21 @@ export function wronglyCharged(windows: ReadonlyMap<JudgedSpan, Window>, resolut
     if (isAtWork && !isRight) wrong += piece.end - piece.start;
   }
   return wrong;
+}
+
+/** Steps that only wait: what runs meanwhile is elsewhere. */
+const WAITS = new Set(["SleepFor", "SleepUntil", "Wait", "WaitForWebhook", "Invoke"]);
+
+/** How many steps are shown as begun before the group before theirs had ended, or as busy for longer than `resolution` while a step of another group waited. */
+export function misplaced(windows: ReadonlyMap<JudgedSpan, Window>, resolution: Millis): number {
+  const steps = [...windows].filter(([span]) => isStep(span));
+  const isTooEarly = (span: JudgedSpan) => steps.some(([other]) => other.group < span.group && other.end > span.start);
+  const holdsWait = (span: JudgedSpan) =>
+    steps.some(([other, truth]) => {
+      const inside = Math.min(span.end, truth.end) - Math.max(span.start, truth.start);
+      return other.group !== span.group && WAITS.has(other.type) && inside > resolution;
+    });
+  return steps.filter(([span]) => isTooEarly(span) || holdsWait(span)).length;
 }
 
 const widened = ({ start, end }: Window, by: Millis): Window => ({ start: start - by, end: end + by });

@@ -34,25 +34,13 @@ describe.each(readings)("where createdAt of Calls, Waits and Invokes marks their
       for (const input of INPUTS) {
         const { judgements, charges } = measure(evidence, input, SLACK_MS);
         expect(charges.filter(({ wrongMs, durationMs }) => wrongMs > (input === "grouped log" ? 0.02 : 0) * durationMs)).toEqual([]);
+        expect(charges.filter((charge) => charge.misplaced > 0)).toEqual([]);
         if (input === "grouped log") continue;
         const isFar = (a: number, b: number) => Math.abs(a - b) > SLACK_MS;
         const timed = judgements.filter(({ span }) => span.type !== "failure function"); // its end is known to a second only
         expect(timed.filter(({ span, truth }) => isFar(span.start, truth.start) || isFar(span.end, truth.end))).toEqual([]);
-        expect(attemptsShown(judgements)).toEqual(attemptsMade(evidence));
+        for (const { attempts } of charges) expect(attempts.shown).toEqual(attempts.made);
       }
     },
   );
 });
-
-/** Steps that were tried more than once, with the number of their attempts. */
-function attemptsMade({ done }: Evidence): [string, number][] {
-  const own = done.truth.filter((record) => record.kind !== "outside" && record.attempt > 1);
-  return counted(own.map((record) => `${record.runId} ${record.step}`)).map(([step, count]) => [step, count + 1]);
-}
-
-function attemptsShown(judgements: ReturnType<typeof measure>["judgements"]): [string, number][] {
-  return counted(judgements.flatMap(({ span }) => (span.attempt === undefined ? [] : [`${span.runId} ${span.step}`])));
-}
-
-const counted = (names: readonly string[]) =>
-  [...Map.groupBy(names, (name) => name)].map(([name, all]): [string, number] => [name, all.length]).toSorted();

@@ -3,6 +3,7 @@ import { Client } from "@upstash/workflow";
 import { serveMany } from "@upstash/workflow/cloudflare";
 import type { Millis } from "../../src/fake-upstash/wire.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { SigningKeys } from "../engine/signature.ts";
 import { type HttpServer, serveHttp } from "./http-server.ts";
 import type { Program, ThirdAnswer, World } from "./program.ts";
 import { createTruthBook, FAILURE_FUNCTION, type TruthBook, type TruthRecord } from "./truth-book.ts";
@@ -16,26 +17,66 @@ export interface ProgramRun {
   readonly deliveries: number;
 }
 
-/**
- * Runs a program to its end: the app and the third party it calls are HTTP servers of their own, the SDK is what
- * everybody installs, and the engine sees nothing but its requests.
- */
+/** What a program's app, and the people around it, have of an engine. */
+export interface Surroundings {
+  readonly url: string;
+  readonly token: string;
+  readonly signingKeys?: SigningKeys | undefined;
+  /** Engine time. */
+  now(): Millis;
+  /** Does something after a while of engine time, as work. */
+  after<T>(ms: Millis, work: () => Promise<T>): Promise<T>;
+  /** From now on the engine finds that public host at that address. */
+  stand(host: string, address: string): void;
+}
+
+/** A program whose app is up. */
+export interface OpenedProgram {
+  /** Triggers it; work. Returns the run's id. */
+  start(): Promise<string>;
+  /** Resolves when everybody outside has done what they do. */
+  acted(): Promise<void>;
+  /** What was seen, to be asked for when the engine is idle. */
+  seen(): Promise<Pick<ProgramRun, "truth" | "deliveries">>;
+  close(): Promise<void>;
+}
+
+/** Runs a program to its end in this thread. */
 export async function runProgram(engine: Engine, program: Program): Promise<ProgramRun> {
-  const book = createTruthBook(engine.now);
-  const third = await serveHttp(answererOf(program, book), engine.now);
-  const app = await startApp(engine, program, (appUrl) => createWorld(engine, book, appUrl, third.url));
-  for (const host of Object.keys(program.thirdParties ?? {})) engine.hosts.set(host, third.url);
+  const { url, token, signingKeys, now, hosts, clock } = engine;
+  const stand = (host: string, address: string) => void hosts.set(host, address);
+  const opened = await openProgram({ url, token, signingKeys, now, after: clock.after, stand }, program);
   try {
-    const runId = await engine.clock.hold(() => start(app, program));
-    await app.acting;
-    await engine.idle();
-    const run = engine.store.allRuns().find((each) => each.workflowRunId === runId);
-    if (run === undefined) throw new Error(`${program.name} left no run ${runId}`);
-    const truth = book.records.toSorted((a, b) => a.start - b.start);
-    return { runId, createdAt: run.workflowRunCreatedAt, truth, deliveries: app.requests };
+    return await runOpened(engine, program.name, opened);
   } finally {
-    await Promise.all([app.server.close(), third.close()]);
+    await opened.close();
   }
+}
+
+export async function runOpened(engine: Engine, name: string, { start, acted, seen }: Omit<OpenedProgram, "close">): Promise<ProgramRun> {
+  const runId = await engine.clock.hold(start);
+  await acted();
+  await engine.idle();
+  const run = engine.store.allRuns().find((each) => each.workflowRunId === runId);
+  if (run === undefined) throw new Error(`${name} left no run ${runId}`);
+  return { runId, createdAt: run.workflowRunCreatedAt, ...(await seen()) };
+}
+
+/**
+ * The app and the third party it calls are HTTP servers of their own, the SDK is what everybody installs, and the
+ * engine sees nothing but its requests.
+ */
+export async function openProgram(around: Surroundings, program: Program): Promise<OpenedProgram> {
+  const book = createTruthBook(around.now);
+  const third = await serveHttp(answererOf(program, book), around.now);
+  const app = await startApp(around, program, (appUrl) => createWorld(around, book, appUrl, third.url));
+  for (const host of Object.keys(program.thirdParties ?? {})) around.stand(host, third.url);
+  return {
+    start: () => start(app, program),
+    acted: async () => void (await app.acting),
+    seen: async () => ({ truth: book.records.toSorted((a, b) => a.start - b.start), deliveries: app.requests }),
+    close: async () => void (await Promise.all([app.server.close(), third.close()])),
+  };
 }
 
 interface App {
@@ -47,16 +88,16 @@ interface App {
   acting?: Promise<unknown>;
 }
 
-async function startApp(engine: Engine, program: Program, worldAt: (appUrl: string) => World): Promise<App> {
+async function startApp(around: Surroundings, program: Program, worldAt: (appUrl: string) => World): Promise<App> {
   let handle: (request: Request) => Promise<Response>;
-  const server = await serveHttp((request) => handle(request), engine.now);
+  const server = await serveHttp((request) => handle(request), around.now);
   const { publicUrl } = program;
   const world = worldAt(publicUrl ?? `${server.url}/wf`);
-  if (publicUrl !== undefined) engine.hosts.set(new URL(publicUrl).hostname, server.url);
+  if (publicUrl !== undefined) around.stand(new URL(publicUrl).hostname, server.url);
   const workflows = program.workflows(world);
   const served = serveMany(workflows);
   const app: App = { server, world, first: Object.keys(workflows)[0] ?? "", requests: 0 };
-  const env = environmentOf(engine, publicUrl);
+  const env = environmentOf(around, publicUrl);
   handle = (request) => {
     app.requests++;
     return served.fetch(request, env);
@@ -65,7 +106,7 @@ async function startApp(engine: Engine, program: Program, worldAt: (appUrl: stri
 }
 
 /** What an app on this engine has in its environment. */
-function environmentOf({ url, token, signingKeys }: Engine, publicUrl: string | undefined): Record<string, string | undefined> {
+function environmentOf({ url, token, signingKeys }: Surroundings, publicUrl: string | undefined): Record<string, string | undefined> {
   return {
     ...(publicUrl !== undefined && { UPSTASH_WORKFLOW_URL: new URL(publicUrl).origin }),
     QSTASH_URL: url,
@@ -94,10 +135,10 @@ export function clientOf(engine: Pick<Engine, "url" | "token">): Client {
   return new Client({ baseUrl: engine.url, token: engine.token, retry: false, enableTelemetry: false });
 }
 
-function createWorld(engine: Engine, book: TruthBook, appUrl: string, thirdUrl: string): World {
+function createWorld(around: Surroundings, book: TruthBook, appUrl: string, thirdUrl: string): World {
   return {
-    client: clientOf(engine),
-    now: engine.now,
+    client: clientOf(around),
+    now: around.now,
     url: (workflow) => `${appUrl}/${workflow}`,
     run: (context, step, ms, result) =>
       context.run(step, () =>
@@ -114,7 +155,7 @@ function createWorld(engine: Engine, book: TruthBook, appUrl: string, thirdUrl: 
       ]);
       return `${thirdUrl}/?${new URLSearchParams(query)}`;
     },
-    after: (about, ms, act) => engine.clock.after(ms, () => book.observe({ ...about, kind: "outside" }, act)),
+    after: (about, ms, act) => around.after(ms, () => book.observe({ ...about, kind: "outside" }, act)),
   };
 }
 
