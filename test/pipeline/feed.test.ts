@@ -38,7 +38,7 @@ describe("a message log that answers", () => {
   });
 
   test("makes sleeping runs cost next to nothing until they wake, and the newest page is read once a minute", async () => {
-    const rig = await fedRig({ config: { poll_interval_idle: "5s" } });
+    const rig = await fedRig({ config: { poll_interval_idle: "15s" } });
     rig.api.programs.push(...many(100, -HOUR, 3.5 * HOUR));
     await rig.runFor(1.5 * HOUR);
     const open = asked(rig, "open");
