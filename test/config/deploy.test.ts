@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Ajv } from "ajv";
@@ -10,6 +10,7 @@ import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { loadConfig } from "../../src/config/load.ts";
 import { ATTRIBUTES } from "../../src/trace/attributes.ts";
+import { readDashboard, traceDashboardSchema } from "../support/dashboards.ts";
 
 const DEPLOY = join(import.meta.dirname, "../../config/deploy");
 const text = (file: string) => readFileSync(join(DEPLOY, file), "utf8");
@@ -54,16 +55,54 @@ describe.each(["docker-compose.yaml", "docker-compose.grafana.yaml"])("config/de
   });
 });
 
-test("Grafana finds its data source under the uid that the links use, and its panels ask for attributes that exist", () => {
-  const [source] = parse(text("grafana/datasources.yaml")).datasources;
-  expect(readFileSync(join(DEPLOY, "../tempo.yaml"), "utf8")).toContain(`%22uid%22:%22${source.uid}%22`);
-  const dashboard = JSON.parse(text("grafana/workflows.json"));
-  const queries: string[] = dashboard.panels.flatMap((panel: { targets: { query: string }[] }) => panel.targets.map(({ query }) => query));
-  const known = new Set(Object.values(ATTRIBUTES).map(({ name }) => name as string));
-  const asked = queries.flatMap((query) => [...query.matchAll(/\b(?:span|resource)\.([\w.]+)/g)].flatMap(([, name]) => name ?? []));
-  expect(asked.length).toBeGreaterThan(10);
-  expect(asked.filter((name) => !known.has(name))).toEqual([]);
-  for (const panel of dashboard.panels) expect(panel.datasource).toEqual({ type: "tempo", uid: source.uid });
+describe("Grafana in docker-compose.grafana.yaml", () => {
+  const { services } = parse(text("docker-compose.grafana.yaml"));
+  const sources: readonly { readonly uid: string; readonly type: string; readonly url: string }[] = parse(
+    text("grafana/datasources.yaml"),
+  ).datasources;
+  const dashboards = readdirSync(join(DEPLOY, "grafana")).filter((file) => file.endsWith(".json"));
+  const mounted: readonly string[] = services.grafana.volumes;
+
+  test("gets every dashboard, in the folder that it is told to look in", () => {
+    const [provider] = parse(text("grafana/dashboards.yaml")).providers;
+    for (const file of dashboards) expect(mounted).toContain(`./grafana/${file}:${provider.options.path}/${file}:ro`);
+    expect(mounted.filter((volume) => volume.includes(".json:"))).toHaveLength(dashboards.length);
+  });
+
+  test("has a data source for each of them, at a service that is started with it", () => {
+    const types = new Set(
+      dashboards.flatMap((file) => [...text(`grafana/${file}`).matchAll(/"type": "(tempo|prometheus)"/g)].map(([, type]) => type)),
+    );
+    expect(sources.map(({ type }) => type).sort()).toEqual([...types].sort());
+    for (const { url } of sources) expect(services.grafana.depends_on).toContain(new URL(url).hostname);
+  });
+
+  test("finds Tempo under the uid that the links use, the exemplars lead to, and its dashboard asks for", () => {
+    const tempo = sources.find(({ type }) => type === "tempo");
+    expect(readFileSync(join(DEPLOY, "../tempo.yaml"), "utf8")).toContain(`%22uid%22:%22${tempo?.uid}%22`);
+    const exemplars = [{ name: "trace_id", datasourceUid: tempo?.uid }];
+    expect(sources.find(({ type }) => type === "prometheus")).toMatchObject({ jsonData: { exemplarTraceIdDestinations: exemplars } });
+    const panels = traceDashboardSchema.parse(readDashboard("workflows.json")).panels;
+    for (const panel of panels) expect(panel.datasource.uid).toBe(tempo?.uid);
+  });
+
+  test("asks Tempo for attributes that exist", () => {
+    const queries = traceDashboardSchema
+      .parse(readDashboard("workflows.json"))
+      .panels.flatMap(({ targets }) => targets.map(({ query }) => query));
+    const known = new Set(Object.values(ATTRIBUTES).map(({ name }) => name as string));
+    const asked = queries.flatMap((query) => [...query.matchAll(/\b(?:span|resource)\.([\w.]+)/g)].flatMap(([, name]) => name ?? []));
+    expect(asked.length).toBeGreaterThan(10);
+    expect(asked.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  test("gets its metrics from a Prometheus that scrapes the bridge where it listens, with the alert rules beside it", () => {
+    const { rule_files, scrape_configs } = parse(text("prometheus.yaml"));
+    expect(scrape_configs[0].static_configs).toEqual([{ targets: ["wfotel:9477"] }]);
+    expect(readFileSync(join(DEPLOY, "../../Dockerfile"), "utf8")).toContain("WFOTEL_LISTEN=0.0.0.0:9477");
+    for (const file of ["prometheus.yaml", ...rule_files])
+      expect(services.prometheus.volumes).toContain(`./${file}:/etc/prometheus/${file}:ro`);
+  });
 });
 
 interface Manifest {

@@ -24,8 +24,9 @@ afterEach(async () => {
   for (const prometheus of opened.splice(0)) await prometheus.stop();
 });
 
-test.skipIf(missing !== undefined)("promtool accepts the rules, and its unit tests pass", () => {
+test.skipIf(missing !== undefined)("promtool accepts the rules and the configuration beside them, and its unit tests pass", () => {
   expect(command("promtool", ["check", "rules", RULES])).toMatchObject({ ok: true });
+  expect(command("promtool", ["check", "config", new URL("prometheus.yaml", `file://${RULES}`).pathname])).toMatchObject({ ok: true });
   const tests = new URL("../telemetry/alerts.promtool.yaml", import.meta.url).pathname;
   expect(command("promtool", ["test", "rules", tests])).toMatchObject({ ok: true, complaint: "" });
 });

@@ -64,6 +64,29 @@ export const dashboardSchema = z.strictObject({
   panels: z.array(z.discriminatedUnion("type", [row, chart])),
 });
 
+const tempo = z.strictObject({ type: z.literal("tempo"), uid: z.string() });
+const traceTarget = z.strictObject({
+  refId: z.string().regex(/^[A-Z]$/),
+  datasource: tempo,
+  queryType: z.literal("traceql"),
+  tableType: z.enum(["traces", "spans"]),
+  limit: z.int().positive(),
+  query: z.string().regex(/^\{.*\}/),
+});
+const table = z.strictObject({ ...head, type: z.literal("table"), datasource: tempo, targets: z.array(traceTarget).min(1) });
+
+/** The dashboard that reads traces. */
+export const traceDashboardSchema = z.strictObject({
+  uid: z.string().regex(/^[\w-]{1,40}$/),
+  title: z.string().min(1),
+  tags: z.array(z.string()),
+  schemaVersion: z.int().min(36),
+  time: z.strictObject({ from: z.string(), to: z.literal("now") }),
+  refresh: z.string(),
+  templating: z.strictObject({ list: z.array(z.looseObject({ name: z.string(), type: z.literal("textbox") })) }),
+  panels: z.array(table).min(1),
+});
+
 const FOLDER = new URL("../../config/deploy/grafana/", import.meta.url);
 /** Those that read metrics; `workflows.json` beside them reads traces. */
 export const DASHBOARDS = ["bridge.json", "workflow-metrics.json"] as const;
