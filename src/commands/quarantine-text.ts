@@ -30,7 +30,7 @@ export function listText(entries: readonly QuarantineEntry[], now: number, { sty
 export function entryText(entry: QuarantineEntry, bytes: Uint8Array | undefined, terminal: Terminal): string {
   const facts = [
     ["entry", `${entry.id}, quarantined ${iso(entry.at)}`],
-    ["run", `${entry.key.id}@${entry.key.createdAt}${entry.part === 0 ? "" : " (its failure function)"}`],
+    ["run", `${runText(entry)}${entry.part === 0 ? "" : " (its failure function)"}`],
     ["source", entry.source],
     ["destination", entry.destination ?? "none: the source could not read it"],
     ["reason", entry.status === undefined ? entry.reason : `${entry.reason}, status ${entry.status}`],
@@ -38,9 +38,18 @@ export function entryText(entry: QuarantineEntry, bytes: Uint8Array | undefined,
     ["spans", `${entry.spans}, ${formatBytes(entry.bytes)}${entry.encoding === undefined ? "" : ` as ${entry.encoding}`}`],
   ] as const;
   const lines = facts.map(([label, text]) => `${terminal.style("dim", label.padEnd(11))} ${terminalText(text)}`);
-  const drawn =
-    bytes === undefined ? "the bytes are not kept (any more): retry fetches the run again\n" : spansText(entry, bytes, terminal);
+  const drawn = bytes === undefined ? `${withoutBytes(entry)}\n` : spansText(entry, bytes, terminal);
   return `${lines.join("\n")}\n\n${drawn}`;
+}
+
+/** Where the creation time could not be read it is 0: such an entry stands for a run that cannot be asked for. */
+const hasWholeKey = ({ key }: QuarantineEntry): boolean => key.createdAt !== 0;
+
+const runText = (entry: QuarantineEntry): string => (hasWholeKey(entry) ? `${entry.key.id}@${entry.key.createdAt}` : entry.key.id);
+
+function withoutBytes(entry: QuarantineEntry): string {
+  if (hasWholeKey(entry)) return "the bytes are not kept (any more): retry fetches the run again";
+  return "it cannot be fetched by itself: who it is could not be read; it is collected if a listing shows it whole";
 }
 
 function spansText(entry: QuarantineEntry, bytes: Uint8Array, { width, color }: Terminal): string {

@@ -1,5 +1,5 @@
 import { keyOf, type RunKey } from "../model/run.ts";
-import type { FetchedRuns, Reply } from "../sources/source.ts";
+import type { FetchedRuns, Reply, UnreadableEntry } from "../sources/source.ts";
 import type { PageCommit, RunChange, WatchedRun } from "../state/store.ts";
 import { decodePlacement } from "./place.ts";
 import { type Reader, storePage } from "./reader.ts";
@@ -103,7 +103,8 @@ function isSuspect(reply: Reply<unknown>): boolean {
 
 async function storeAnswer(reader: Reader, due: readonly WatchedRun[], reply: Answer["reply"] & { kind: "ok" }, signal: AbortSignal) {
   const { source, store, log } = reader.context;
-  const { runs, unreadable, refused } = reply.value;
+  const { runs, refused } = reply.value;
+  const unreadable = reply.value.unreadable.map((entry) => ({ ...entry, ...keyAskedFor(due, entry) }));
   const stored = await storePage(reader, { ...reply, value: { runs, unreadable } }, false, signal);
   const shown = new Set([...runs, ...unreadable.flatMap((entry) => entry.key ?? []), ...refused.map((entry) => entry.key)].map(keyOf));
   const changes: RunChange[] = due.filter((run) => !shown.has(keyOf(run.key))).map((run) => absentChange(reader, run));
@@ -119,6 +120,12 @@ async function storeAnswer(reader: Reader, due: readonly WatchedRun[], reply: An
     await store.commit({ source: source.name, runs: changes, unreadable: lost, ...(gone > 0 && { counts: { gone } }) });
   }
   return stored.collected;
+}
+
+/** It was asked for by its key: an entry that shows no more than the id of one of them is that one. */
+function keyAskedFor(due: readonly WatchedRun[], { key, id }: UnreadableEntry): { key?: RunKey } {
+  const [run, ...others] = key === undefined ? due.filter((one) => one.key.id === id) : [];
+  return run === undefined || others.length > 0 ? {} : { key: run.key };
 }
 
 function absentChange(reader: Reader, { key, phase, watch }: WatchedRun): RunChange {

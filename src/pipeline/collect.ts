@@ -12,6 +12,7 @@ import { type DetailReading, type Details, findDetails } from "./detail.ts";
 import { findMarks } from "./marks.ts";
 import { type Resolution, resolvePlacements } from "./place.ts";
 import { treeFacts } from "./sampling.ts";
+import { isNews, unreadableRows } from "./unreadable.ts";
 
 /**
  * Turns one page of runs into one transaction: what has not ended goes into the open set, what has ended
@@ -174,20 +175,13 @@ async function commitPage(
 }
 
 function pageCommit(
-  { source, log }: SourceContext,
+  context: SourceContext,
   { unreadable = [], warned = new Set() }: PageInput,
   runs: readonly RunChange[],
   counts: Readonly<Record<string, number>>,
 ): PageCommit | undefined {
-  const news = unreadable.filter(({ reason, key }) => isNews(warned, key === undefined ? reason : keyOf(key)));
-  for (const { position, reason, key } of news) {
-    log.warn({ source: source.name, position, reason, run: key?.id }, "a run could not be read");
-  }
-  const lost = unreadable.flatMap(({ key, reason }) =>
-    key === undefined ? [] : [{ key, reason: reason.startsWith("too_large") ? "too_large" : "unreadable", message: reason }],
-  );
-  if (runs.length === 0 && lost.length === 0 && news.length === 0) return undefined;
-  return { source: source.name, runs, counts: news.length === 0 ? counts : { ...counts, unreadable: news.length }, unreadable: lost };
+  if (runs.length === 0 && unreadable.length === 0) return undefined;
+  return { source: context.source.name, runs, counts, unreadable: unreadableRows(context, unreadable, warned) };
 }
 
 /** Once per host whose service name is only a guess: it changes with every deployment, or says nothing. */
@@ -202,17 +196,6 @@ function warnOfGuesses({ source, log, settings }: SourceContext, runs: readonly 
     );
   }
 }
-
-/** Remembers the word; false if it was there. */
-function isNews(warned: Set<string>, word: string): boolean {
-  if (warned.has(word)) return false;
-  if (warned.size >= MAX_WARNED) warned.clear();
-  warned.add(word);
-  return true;
-}
-
-/** So many different entries are remembered as warned about. */
-const MAX_WARNED = 1_000;
 
 /** It waits for something, or for its failure function: a listing says nothing new about it. */
 function hasItsTime(record: RunRecord | undefined): boolean {

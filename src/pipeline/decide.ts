@@ -166,7 +166,7 @@ function failureChange(page: Page, run: WorkflowRun, record: RunRecord): RunChan
   if (resolution?.kind !== "placed" || record.parts.includes(FAILURE_PART)) return end;
   if (!page.room) return { key: run, phase: "collected", watch: watchForRoom(page.now) };
   const got = page.outcomes.get(keyOf(run)) ?? {};
-  const plans = context.destinations.filter(({ name }) => got[name] !== undefined && !got[name].startsWith("excluded"));
+  const plans = context.destinations.filter(({ name }) => got[name] !== undefined && !/^(excluded|dropped)/.test(got[name]));
   const deliveries = plans.map((plan) => ({ destination: plan.name, encoding: plan.encoding }));
   const mapped = mapRun(run, resolution.placement, context.settings);
   return { ...end, parts: partsOf(context, mapped, deliveries).filter((part) => part.part === FAILURE_PART) };

@@ -15,7 +15,7 @@ const FIRST_START_MARGIN_MS = 300_000;
 
 export interface Standing {
   readonly run: WorkflowRun;
-  /** By destination: delivered, partial, quarantined, queued, refetch, `excluded (reason)`, `waiting (reason)` or `missing`. */
+  /** By destination: delivered, partial, quarantined, dropped (from the quarantine, by the user), queued, refetch, `excluded (reason)`, `waiting (reason)` or `missing`. */
   readonly destinations: Readonly<Record<string, string>>;
 }
 
@@ -57,11 +57,13 @@ function wholeRun(input: StandingInput, run: WorkflowRun, record: RunRecord | un
   return undefined;
 }
 
-/** It could not be read, or not asked for: in the quarantine, without a destination. */
-async function unreadable({ context }: StandingInput, run: RunKey): Promise<"quarantined" | undefined> {
-  const entries = await context.store.quarantined({ runId: run.id });
-  const own = entries.some((entry) => entry.destination === undefined && keyOf(entry.key) === keyOf(run));
-  return own ? "quarantined" : undefined;
+/** It could not be read, or not asked for: in the quarantine, without a destination, or dropped from there. */
+async function unreadable({ context: { store } }: StandingInput, run: RunKey): Promise<"quarantined" | "dropped" | undefined> {
+  for (const word of ["quarantined", "dropped"] as const) {
+    const entries = await store.quarantined({ runId: run.id, dropped: word === "dropped" });
+    if (entries.some((entry) => entry.destination === undefined && keyOf(entry.key) === keyOf(run))) return word;
+  }
+  return undefined;
 }
 
 function notDelivered(input: StandingInput, run: WorkflowRun, record: RunRecord | undefined, destination: DestinationState): string {

@@ -76,9 +76,15 @@ export interface FetchedRuns {
 export interface UnreadableEntry {
   /** Zero-based, in its page. */
   readonly position: number;
+  /** Listed right before it or, where nothing is, right behind it: what shows its place whatever page it comes on. */
+  readonly beside?: RunKey;
   /** `path: what was expected`; never a value. */
   readonly reason: string;
   readonly key?: RunKey;
+  /** Its run's id where that is all of its key that could be read. */
+  readonly id?: string;
+  /** What tells it from other entries without a key: id and time as they stand, else the whole entry. Raw: only to be hashed, redacted. */
+  readonly content?: unknown;
 }
 
 /** One line of the message log. */

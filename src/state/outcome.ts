@@ -5,11 +5,14 @@ import type { Settlement } from "./store.ts";
 /** Its bytes are gone (trimmed from the quarantine, damaged): the run is asked for again. */
 export const REFETCH = "refetch";
 
+/** It was quarantined, and the user decided that it stays undelivered. */
+export const DROPPED = "dropped";
+
 export const excludedOutcome = (reason: string): string => `excluded (${reason})`;
 
 /**
  * The outcome of a part of which a second delivery was settled (a quarantined piece that was retried).
- * @param remaining pieces of it that are still in quarantine
+ * @param remaining pieces of it that are still in quarantine, or were dropped from there
  */
 export function mergeOutcome(before: string | undefined, settled: string, remaining: number): string {
   if (before === undefined) return settled;
@@ -20,12 +23,12 @@ export function mergeOutcome(before: string | undefined, settled: string, remain
 }
 
 /** Least settled first. */
-const ORDER: readonly string[] = ["queued", REFETCH, "quarantined", "partial", "delivered"];
+const ORDER: readonly string[] = ["queued", REFETCH, "quarantined", DROPPED, "partial", "delivered"];
 
-/** The outcome of a run, of its parts' in their order: the least settled (of exclusions the first); a quarantined part beside a delivered one is `partial`. */
+/** The outcome of a run, of its parts' in their order: the least settled (of exclusions the first); a quarantined or dropped part beside a delivered one is `partial`. */
 export function combineParts(parts: readonly string[]): string {
   const first = ORDER.find((outcome) => parts.includes(outcome)) ?? parts[0] ?? "queued";
-  return first === "quarantined" && (parts.includes("delivered") || parts.includes("partial")) ? "partial" : first;
+  return (first === "quarantined" || first === DROPPED) && (parts.includes("delivered") || parts.includes("partial")) ? "partial" : first;
 }
 
 /**

@@ -9,11 +9,14 @@ export interface QuarantineFilter {
   readonly destination?: string;
   readonly runId?: string;
   readonly ids?: readonly number[];
+  /** Those that were dropped, of which identity and reason stay as long as the run's; absent: the others. */
+  readonly dropped?: boolean;
 }
 
 export interface QuarantineEntry {
   readonly id: number;
   readonly source: string;
+  /** `createdAt` is 0 where the source could not read it; the id then says no more than what was read of it. */
   readonly key: RunKey;
   readonly part: number;
   /** Absent: the source could not read it. */
@@ -39,7 +42,7 @@ export interface StoreSize {
 
 export interface RunOutcomes {
   readonly phase: RunPhase;
-  /** By name: queued, delivered, partial, quarantined, refetch, or `excluded (reason)`; of several parts the least settled. */
+  /** By name: queued, delivered, partial, quarantined, dropped, refetch, or `excluded (reason)`; of several parts the least settled. */
   readonly destinations: Readonly<Record<string, string>>;
 }
 

@@ -17,12 +17,13 @@ export function commitPage(db: Database, page: PageCommit, now: Millis): void {
   for (const change of page.runs) changeRun(db, source, change, now);
   if (page.events !== undefined) addEvents(db, source, page.events.runs, page.events.maxBytes);
   if (page.counts !== undefined) addCounts(db, `source ${source}`, page.counts);
-  for (const { key, reason, message } of page.unreadable ?? []) {
+  for (const { key, reason, message, count } of page.unreadable ?? []) {
     const id = storedId(key.id);
-    db.run(
+    const { changes } = db.run(
       `INSERT INTO quarantine (source, run_id, created, part, reason, message, spans, bytes, at)
        SELECT ?1, ?2, ?3, 0, ?4, ?5, 0, 0, ?6 WHERE NOT EXISTS (
-         SELECT 1 FROM quarantine WHERE run_id = ?2 AND created = ?3 AND source = ?1 AND destination IS NULL AND reason = ?4)`,
+         SELECT 1 FROM quarantine WHERE run_id = ?2 AND created = ?3 AND source = ?1 AND destination IS NULL AND reason = ?4
+           AND (?3 <> 0 OR message = ?5))`,
       source,
       id,
       key.createdAt,
@@ -30,6 +31,7 @@ export function commitPage(db: Database, page: PageCommit, now: Millis): void {
       message,
       now,
     );
+    if (changes > 0 && count !== undefined) addCounts(db, `source ${source}`, { [count]: 1 });
   }
 }
 

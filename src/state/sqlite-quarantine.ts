@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { Encoding } from "../destinations/destination.ts";
 import type { Millis } from "../model/run.ts";
+import { DROPPED } from "./outcome.ts";
 import type { QuarantineEntry, QuarantineFilter } from "./report.ts";
 import { storedId } from "./run-id.ts";
 import { insertRun, queueDelivery, storePayload } from "./sqlite-commit.ts";
@@ -70,9 +71,10 @@ export function addToQuarantine(db: Database, from: RefusedDelivery, piece: Refu
 
 export function quarantined(db: Database, filter: QuarantineFilter): QuarantineEntry[] {
   const sql = `${ENTRIES} WHERE (?1 IS NULL OR d.name = ?1) AND (?2 IS NULL OR q.run_id = ?2)
-    AND (?3 IS NULL OR q.id IN (SELECT value FROM json_each(?3))) ORDER BY q.id`;
+    AND (?3 IS NULL OR q.id IN (SELECT value FROM json_each(?3))) AND (q.dropped IS NOT NULL) = ?4 ORDER BY q.id`;
   const id = filter.runId === undefined ? null : storedId(filter.runId);
-  return db.all<EntryRow>(sql, filter.destination ?? null, id, filter.ids ? JSON.stringify(filter.ids) : null).map(entryOf);
+  const ids = filter.ids ? JSON.stringify(filter.ids) : null;
+  return db.all<EntryRow>(sql, filter.destination ?? null, id, ids, filter.dropped === true ? 1 : 0).map(entryOf);
 }
 
 function entryOf(row: EntryRow): QuarantineEntry {
@@ -100,7 +102,7 @@ export function quarantinedBytes(db: Database, id: number): Uint8Array | undefin
 }
 
 export function requeue(db: Database, ids: readonly number[], now: Millis): { requeued: number; refetch: number } {
-  const rows = db.all<EntryRow>(`${ENTRIES} WHERE q.id IN (SELECT value FROM json_each(?)) ORDER BY q.id`, JSON.stringify(ids));
+  const rows = undropped(db, ids).filter(({ created }) => created !== 0); // without its whole key a run cannot be asked for
   let requeued = 0;
   for (const row of rows) if (requeueEntry(db, row, now)) requeued += 1;
   return { requeued, refetch: rows.length - requeued };
@@ -139,6 +141,33 @@ function rememberRun(db: Database, row: EntryRow): number {
   return run;
 }
 
+function undropped(db: Database, ids: readonly number[]): EntryRow[] {
+  const sql = `${ENTRIES} WHERE q.dropped IS NULL AND q.id IN (SELECT value FROM json_each(?)) ORDER BY q.id`;
+  return db.all<EntryRow>(sql, JSON.stringify(ids));
+}
+
 export function dropQuarantined(db: Database, ids: readonly number[]): number {
-  return db.run("DELETE FROM quarantine WHERE id IN (SELECT value FROM json_each(?))", JSON.stringify(ids)).changes;
+  const rows = undropped(db, ids);
+  for (const row of rows) {
+    db.run("UPDATE quarantine SET dropped = 1, payload = NULL WHERE id = ?", row.id);
+    if (row.destination !== null) recordDropped(db, row, row.destination);
+  }
+  return rows.length;
+}
+
+/** As long as another piece of it may still be delivered, what became of the part is open. */
+function recordDropped(db: Database, row: EntryRow, destination: number): void {
+  db.run(
+    `UPDATE outcomes SET outcome = ?1 WHERE run = ?2 AND part = ?3 AND destination = ?4 AND outcome = 'quarantined'
+       AND NOT EXISTS (SELECT 1 FROM deliveries WHERE run = ?2 AND part = ?3 AND destination = ?4)
+       AND NOT EXISTS (SELECT 1 FROM quarantine WHERE run_id = ?5 AND created = ?6 AND source = ?7 AND part = ?3 AND destination = ?4
+         AND dropped IS NULL)`,
+    DROPPED,
+    findRun(db, row.source, keyOf({ id: row.run_id, created: row.created }))?.run ?? null,
+    row.part,
+    destination,
+    row.run_id,
+    row.created,
+    row.source,
+  );
 }

@@ -11,6 +11,7 @@ import { EVENT_ROW_BYTES } from "./stored-event.ts";
  * - A part's bytes lie once per encoding in `payloads` and its `chunks`; `deliveries` has only what is
  *   queued. AUTOINCREMENT: an id is never used again, so a late second settlement meets nothing.
  * - Events of the message log wait in `events`, once each. `runs.events_lost` is set where those of a run had to go.
+ * - A quarantine entry that the user dropped stays without its bytes, `dropped` set: what it stands for was not delivered.
  * - What `status` and back-pressure ask for often (queue lengths, bytes) is kept up to date by triggers.
  */
 const STEPS: readonly string[] = [
@@ -115,6 +116,7 @@ CREATE TRIGGER event_removed AFTER DELETE ON events BEGIN
   UPDATE totals SET event_bytes = event_bytes - octet_length(OLD.event) - ${EVENT_ROW_BYTES};
 END;
 `,
+  "ALTER TABLE quarantine ADD COLUMN dropped INTEGER;",
 ];
 
 /** "wfot": tells our files from anybody else's. */

@@ -47,7 +47,10 @@ function destinationStatus(db: Database, row: DestinationRow): StoreStatus["dest
     "SELECT queued_at FROM deliveries WHERE destination = ? ORDER BY id LIMIT 1",
     row.destination,
   );
-  const entries = db.get<{ count: number }>("SELECT count(*) AS count FROM quarantine WHERE destination = ?", row.destination);
+  const entries = db.get<{ count: number }>(
+    "SELECT count(*) AS count FROM quarantine WHERE destination = ? AND dropped IS NULL",
+    row.destination,
+  );
   return {
     ...destinationState(row),
     queued: row.queued,

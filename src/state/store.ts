@@ -11,8 +11,7 @@ import type { RunEvents } from "./stored-event.ts";
  *
  * Rules an implementer must keep:
  * - Every method is one transaction: all of it is durable when the promise resolves, or none of it is.
- *   (Durable against a crash of the process; after a power cut the last transactions may be missing as
- *   a whole, which only repeats work: watermark and payloads always travel in the same one.)
+ *   (After a power cut the last transactions may be missing as a whole, which only repeats work.)
  * - A method rejects with `StoreError` where the storage fails; nothing has then changed, and the caller
  *   may try again.
  * - Identity is (source, run id, createdAt). A second commit of the same part of the same run for the same
@@ -67,9 +66,10 @@ export interface Store {
   quarantinedBytes(id: number): Promise<Uint8Array | undefined>;
   /**
    * Puts entries back into their queue. The run of one without bytes is asked for again (phase `waiting`, watch
-   * `refetch`) and that part queued anew for that destination alone; the entry stays until then.
+   * `refetch`) and that part queued anew for that destination alone; the entry stays until then. One without a whole key stays.
    */
   requeue(ids: readonly number[], now: Millis): Promise<{ readonly requeued: number; readonly refetch: number }>;
+  /** The bytes go; a part of which nothing is left to decide or deliver, and nothing was delivered, becomes `dropped`. How many. */
   dropQuarantined(ids: readonly number[]): Promise<number>;
 
   /**
@@ -157,9 +157,10 @@ export interface PageCommit {
   readonly counts?: Readonly<Record<string, number>>;
   /**
    * Runs that could not be read, or may not be asked for: into the quarantine, without a destination; once per run and
-   * reason, until a part of that run is collected after all.
+   * reason (where `createdAt` is 0, not known: and message), until a part of that run is collected after all, also if the
+   * entry was dropped. `count`: the source's counter that each new one is added to.
    */
-  readonly unreadable?: readonly { readonly key: RunKey; readonly reason: string; readonly message: string }[];
+  readonly unreadable?: readonly { readonly key: RunKey; readonly reason: string; readonly message: string; readonly count?: string }[];
   /**
    * Events of the message log, kept until their run is no longer open or waiting: they go in the transaction that
    * queues its payload. Only for runs that are open after this page; one that is stored already is ignored. Past

@@ -33,10 +33,7 @@ export const METRICS = {
   wfotel_source_runs_collected_total: kept("Runs that ended, were mapped and queued", "source"),
   wfotel_source_runs_excluded_total: kept("Runs that no destination gets, by rule: dropped, filtered", "source", "reason"),
   wfotel_source_runs_gone_total: kept("Runs that the API stopped showing before they ended", "source"),
-  wfotel_source_runs_unreadable_total: kept(
-    "Entries of the log that could not be read, each kind once; those with an identity are quarantined",
-    "source",
-  ),
+  wfotel_source_runs_unreadable_total: kept("Entries of the log that could not be read, each once; they are quarantined", "source"),
   wfotel_source_runs_detail_lost_total: kept(
     "Runs of which the message log's events had to go before their end, for lack of room",
     "source",

@@ -522,12 +522,77 @@ export function storeContract(
         expect((await store.quarantined({})).map((entry) => entry.hasBytes)).toEqual([false, true, true]);
       });
 
-      test("dropped entries are gone for good", async () => {
+      const wordOf = async (id: string) => (await store.outcomes("eu", [key(id)]))[0]?.destinations.a;
+
+      test("a dropped entry is gone for good, and its run is dropped: neither quarantined nor delivered", async () => {
         await quarantine("r", "x");
         const [entry] = await store.quarantined({});
         expect(await store.dropQuarantined([entry!.id, 999])).toBe(1);
+        expect(await store.dropQuarantined([entry!.id])).toBe(0);
+        expect(await store.requeue([entry!.id], START)).toEqual({ requeued: 0, refetch: 0 });
         expect(await store.quarantined({})).toEqual([]);
+        expect((await store.quarantined({ dropped: true })).map((one) => [one.id, one.hasBytes])).toEqual([[entry!.id, false]]);
+        expect(await store.quarantinedBytes(entry!.id)).toBeUndefined();
         expect((await store.size()).quarantineBytes).toBe(0);
+        expect((await store.status(0)).destinations[0]).toMatchObject({ quarantined: 0 });
+        expect(await wordOf("r")).toBe("dropped");
+        await commit(done("r", ["a"]));
+        expect(await queue(store, "a")).toEqual([]);
+        await store.maintain({ now: START, forgetBefore: { eu: START + DAY_MS } });
+        await store.maintain({ now: START, forgetBefore: { eu: START + DAY_MS } });
+        expect(await store.quarantined({ dropped: true })).toEqual([]);
+      });
+
+      test("a run is dropped with its last piece; what was accepted of it stays so, and a retried piece does not make it whole", async () => {
+        await quarantine("part", "x", "partial");
+        await commit(done("pieces", ["a"]));
+        const [row] = await queue(store, "a");
+        const piece = refused(0, "y").refused![0]!;
+        await store.settle("a", [{ id: row!.id, outcome: "quarantined", refused: [piece, piece, piece], spans: 0, bytes: 0 }], START);
+        const [part, first, second, third] = (await store.quarantined({})).map(({ id }) => id);
+        await store.dropQuarantined([part!, first!]);
+        expect([await wordOf("part"), await wordOf("pieces")]).toEqual(["partial", "quarantined"]);
+        await store.requeue([second!], START);
+        await store.dropQuarantined([third!]);
+        expect(await wordOf("pieces")).toBe("queued");
+        await store.settle("a", [delivered((await queue(store, "a"))[0]!.id)], START);
+        expect(await wordOf("pieces")).toBe("partial");
+      });
+
+      test("a run of which every piece was dropped is dropped, whatever the order", async () => {
+        await commit(done("r", ["a"]));
+        const piece = refused(0, "y").refused![0]!;
+        const [row] = await queue(store, "a");
+        await store.settle("a", [{ id: row!.id, outcome: "quarantined", refused: [piece, piece], spans: 0, bytes: 0 }], START);
+        const [first, second] = (await store.quarantined({})).map(({ id }) => id);
+        await store.dropQuarantined([second!]);
+        expect(await wordOf("r")).toBe("quarantined");
+        await store.dropQuarantined([first!]);
+        expect(await wordOf("r")).toBe("dropped");
+      });
+
+      test("a dropped entry of what could not be read does not come back, and is not counted again", async () => {
+        const unreadable = [{ key: key("odd"), reason: "unreadable", message: "steps: expected array", count: "unreadable" }];
+        await store.commit({ source: "eu", state, runs: [], unreadable });
+        await store.dropQuarantined([(await store.quarantined({}))[0]!.id]);
+        await store.commit({ source: "eu", runs: [], unreadable });
+        expect(await store.quarantined({})).toEqual([]);
+        expect((await store.quarantined({ runId: "odd", dropped: true })).map((entry) => entry.key)).toEqual([key("odd")]);
+        expect((await store.status(0)).sources[0]?.counts).toEqual({ unreadable: 1 });
+      });
+
+      test("entries whose creation time could not be read are told apart by their message, and cannot be asked for", async () => {
+        const of = (id: string, message: string) => ({ key: key(id, 0), reason: "unreadable", message, count: "unreadable" });
+        const page = [of("odd", "no time (entry 1)"), of("odd", "no time (entry 2)"), of("unreadable 3", "no id (entry 3)")];
+        await store.commit({ source: "eu", state, runs: [], unreadable: page });
+        await store.commit({ source: "eu", runs: [], unreadable: page });
+        const entries = await store.quarantined({});
+        expect(entries.map(({ key: { id }, message }) => [id, message])).toEqual(page.map((one) => [one.key.id, one.message]));
+        expect((await store.status(0)).sources[0]?.counts).toEqual({ unreadable: 3 });
+        const ids = entries.map(({ id }) => id);
+        expect(await store.requeue(ids, START)).toEqual({ requeued: 0, refetch: 0 });
+        expect(await store.dueRuns("eu", START, 9)).toEqual([]);
+        expect(await store.quarantined({ ids })).toHaveLength(3);
       });
 
       test("a run that could not be read is listed once per reason, and no more once it was collected", async () => {

@@ -176,6 +176,27 @@ describe("the open set", () => {
     expect(await phase(rig, "r500")).toBe("open");
   });
 
+  test("one of which the answer shows no more than the id is quarantined under its key, and not asked for again", async () => {
+    const rig = await readRig();
+    rig.api.programs.push(program("odd", 1_000, 30 * 60_000), program("good", 1_000, 30 * 60_000), ...crowd());
+    const { source } = rig.api;
+    const honest = source.fetch.bind(source);
+    let asked = 0;
+    Object.assign(source, {
+      async fetch(...args: Parameters<typeof honest>) {
+        const reply = await honest(...args);
+        if (reply.kind !== "ok" || !args[0].some(({ id }) => id === "odd")) return reply;
+        asked += 1;
+        const unreadable = [{ position: 0, reason: "workflowRunCreatedAt: expected a time in milliseconds", id: "odd", content: ["odd"] }];
+        return { ...reply, value: { ...reply.value, runs: reply.value.runs.filter(({ id }) => id !== "odd"), unreadable } };
+      },
+    });
+    await rig.runFor(10 * 60_000);
+    const [{ createdAt } = { createdAt: 0 }] = rig.api.programs;
+    expect((await rig.store.quarantined({})).map(({ key, reason }) => [key, reason])).toEqual([[{ id: "odd", createdAt }, "unreadable"]]);
+    expect(asked).toBe(1);
+  });
+
   test("one that may not be asked for by its id is quarantined from polling, visibly, and collected when a listing shows its end", async () => {
     const rig = await readRig();
     rig.api.programs.push(program("bad", 1_000, 30 * 60_000), program("good", 1_000, 30 * 60_000), ...crowd());

@@ -10,6 +10,7 @@ import { matchesFilters, upstashSourceSchema } from "../../src/sources/upstash/c
 import type { RunChange, Store, Watch } from "../../src/state/store.ts";
 import { openMemoryStore } from "../support/memory-store.ts";
 import { aRun, group, settingsWith, step, T0 } from "../support/run-builder.ts";
+import { part, queue, refused } from "../support/store-samples.ts";
 
 const HOUR = 3_600_000;
 const EPOCH = T0 - 10 * HOUR;
@@ -90,6 +91,29 @@ describe("a run that ended and that no destination has", () => {
       "could not be read before",
       "quarantined",
       () => store.commit({ source: "eu", runs: [], unreadable: [{ key: { id: "r", createdAt: T0 }, reason: "unreadable", message: "x" }] }),
+      {},
+    ],
+    [
+      "could not be read before, and was dropped from the quarantine",
+      "dropped",
+      async () => {
+        await store.commit({
+          source: "eu",
+          runs: [],
+          unreadable: [{ key: { id: "r", createdAt: T0 }, reason: "unreadable", message: "x" }],
+        });
+        await store.dropQuarantined((await store.quarantined({})).map(({ id }) => id));
+      },
+      {},
+    ],
+    [
+      "was refused, and was dropped from the quarantine",
+      "dropped",
+      async () => {
+        await known("r", { parts: [part("x", ["jaeger"])] });
+        await store.settle("jaeger", [refused((await queue(store, "jaeger"))[0]!.id, "x")], NOW);
+        await store.dropQuarantined((await store.quarantined({})).map(({ id }) => id));
+      },
       {},
     ],
   ])("and %s: %s… as %s", async (...[, word, arrange, over]) => {

@@ -1,6 +1,6 @@
 import type { Encoding } from "../../src/destinations/destination.ts";
 import type { RunKey } from "../../src/model/run.ts";
-import { combineParts, excludedOutcome, mergeOutcome, REFETCH, settledCounts } from "../../src/state/outcome.ts";
+import { combineParts, DROPPED, excludedOutcome, mergeOutcome, REFETCH, settledCounts } from "../../src/state/outcome.ts";
 import { OPEN_AGES_MS, type QuarantineEntry } from "../../src/state/report.ts";
 import type { SourceState } from "../../src/state/source-state.ts";
 import {
@@ -65,6 +65,7 @@ interface Entry {
   content: Uint8Array | undefined;
   readonly firstEnd: number;
   readonly lastEnd: number;
+  dropped: boolean;
 }
 
 interface Destination {
@@ -205,15 +206,19 @@ function commit(memory: Memory, page: PageCommit): void {
   for (const change of page.runs) changeRun(memory, page.source, change);
   if (page.events !== undefined) addEvents(memory, page.source, page.events);
   if (page.counts !== undefined) count(memory, `source ${page.source}`, page.counts);
-  for (const { key, reason, message } of page.unreadable ?? []) {
+  for (const { key, reason, message, count: counter } of page.unreadable ?? []) {
     const known = memory.quarantine.some(
       ({ shown }) =>
-        shown.destination === undefined && shown.reason === reason && runId(shown.source, shown.key) === runId(page.source, key),
+        shown.destination === undefined &&
+        shown.reason === reason &&
+        runId(shown.source, shown.key) === runId(page.source, key) &&
+        (key.createdAt !== 0 || shown.message === message),
     );
     if (known) continue;
     const shown = { source: page.source, key, part: 0, reason, message, spans: 0, bytes: 0, at: memory.now() };
     memory.ids.entry += 1;
-    memory.quarantine.push({ shown: { id: memory.ids.entry, ...shown }, content: undefined, firstEnd: 0, lastEnd: 0 });
+    memory.quarantine.push({ shown: { id: memory.ids.entry, ...shown }, content: undefined, firstEnd: 0, lastEnd: 0, dropped: false });
+    if (counter !== undefined) count(memory, `source ${page.source}`, { [counter]: 1 });
   }
 }
 
@@ -394,7 +399,7 @@ function settle(memory: Memory, destination: string, settlements: readonly Settl
     for (const { bytes, ...piece } of settlement.refused ?? []) {
       memory.ids.entry += 1;
       const shown = { id: memory.ids.entry, source: run.source, key: run.key, part, destination, ...piece, bytes: bytes.length, at: now };
-      memory.quarantine.push({ shown, content: bytes, firstEnd, lastEnd });
+      memory.quarantine.push({ shown, content: bytes, firstEnd, lastEnd, dropped: false });
     }
     const outcome = settlement.outcome === "excluded" ? excludedOutcome(settlement.reason ?? "unknown") : settlement.outcome;
     const left = memory.deliveries.filter((other) => other.run === run && other.part === part && other.destination === destination);
@@ -408,22 +413,33 @@ function quarantineMethods(memory: Memory) {
   return {
     quarantined: async (filter) =>
       memory.quarantine
+        .filter(({ dropped }) => dropped === (filter.dropped ?? false))
         .filter(({ shown }) => filter.destination === undefined || shown.destination === filter.destination)
         .filter(({ shown }) => filter.runId === undefined || shown.key.id === filter.runId)
         .filter(({ shown }) => filter.ids === undefined || filter.ids.includes(shown.id))
         .map(({ shown, content }) => ({ ...shown, hasBytes: content !== undefined })),
     quarantinedBytes: async (id) => memory.quarantine.find(({ shown }) => shown.id === id)?.content,
     async requeue(ids, now) {
-      const entries = memory.quarantine.filter(({ shown }) => ids.includes(shown.id));
+      const entries = memory.quarantine.filter(({ shown, dropped }) => ids.includes(shown.id) && !dropped && shown.key.createdAt !== 0);
       const requeued = entries.filter((entry) => requeue(memory, entry, now)).length;
       return { requeued, refetch: entries.length - requeued };
     },
     async dropQuarantined(ids) {
-      const before = memory.quarantine.length;
-      memory.quarantine = memory.quarantine.filter(({ shown }) => !ids.includes(shown.id));
-      return before - memory.quarantine.length;
+      const entries = memory.quarantine.filter(({ shown, dropped }) => ids.includes(shown.id) && !dropped);
+      for (const entry of entries) drop(memory, entry);
+      return entries.length;
     },
   } satisfies Partial<Store>;
+}
+
+function drop(memory: Memory, entry: Entry): void {
+  Object.assign(entry, { dropped: true, content: undefined });
+  const { source, key, part, destination } = entry.shown;
+  const run = memory.runs.get(runId(source, key));
+  if (run === undefined || destination === undefined || run.outcomes.get(slot(part, destination)) !== "quarantined") return;
+  const undecided = memory.quarantine.some((other) => !other.dropped && isOf(other, run, part, destination));
+  const queued = memory.deliveries.some((other) => other.run === run && other.part === part && other.destination === destination);
+  if (!undecided && !queued) run.outcomes.set(slot(part, destination), DROPPED);
 }
 
 function requeue(memory: Memory, entry: Entry, now: number): boolean {
@@ -508,7 +524,7 @@ function destinationStatus(memory: Memory, destination: Destination) {
     queued: queue.length,
     queuedBytes: queue.reduce((total, delivery) => total + sizeOf(delivery.chunks), 0),
     ...(queue[0] && { oldestQueuedAt: queue[0].queuedAt }),
-    quarantined: memory.quarantine.filter(({ shown }) => shown.destination === destination.name).length,
+    quarantined: memory.quarantine.filter(({ shown, dropped }) => shown.destination === destination.name && !dropped).length,
     counts: { ...memory.counts.get(`destination ${destination.name}`) },
   };
 }

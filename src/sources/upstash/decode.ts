@@ -6,7 +6,7 @@ import { isObject, type Oddities, objectAt, parseMending, textsIn } from "./repa
 import { filled, headerLists, httpStatus, millis, payloadText } from "./scalars.ts";
 import { eventShape, invokerShape, runShape, type WireEvent, type WireIdentity, type WireRun } from "./wire.ts";
 
-type Unreadable = { readonly ok: false; readonly reason: string; readonly key?: RunKey };
+type Unreadable = { readonly ok: false } & Omit<UnreadableEntry, "position" | "beside">;
 
 /**
  * One entry of a grouped log → the model. It is unreadable only where it is no object or cannot be
@@ -14,19 +14,19 @@ type Unreadable = { readonly ok: false; readonly reason: string; readonly key?: 
  * `reason` names a path and what was expected there, never a value.
  */
 export function decodeRun(entry: unknown): { readonly ok: true; readonly run: WorkflowRun } | Unreadable {
-  if (!isObject(entry)) return { ok: false, reason: "expected a run, an object" };
+  if (!isObject(entry)) return { ok: false, reason: "expected a run, an object", content: entry };
   const oddities: Oddities = new Set();
   const wire = parseMending(runShape, entry, "", oddities);
-  const key = identify(wire);
+  const key = identify(wire, entry);
   return "reason" in key ? key : { ok: true, run: toRun(wire, key, oddities) };
 }
 
 /** One line of the flat message log → the model; unreadable without run, time and state. */
 export function decodeEvent(entry: unknown): { readonly ok: true; readonly event: MessageEvent } | Unreadable {
-  if (!isObject(entry)) return { ok: false, reason: "expected an event, an object" };
+  if (!isObject(entry)) return { ok: false, reason: "expected an event, an object", content: entry };
   const oddities: Oddities = new Set();
   const wire = parseMending(eventShape, entry, "", oddities);
-  const key = identify(wire);
+  const key = identify(wire, entry);
   if ("reason" in key) return key;
   const time = millis(wire.time);
   if (time === undefined) return { ok: false, reason: "time: expected a time in milliseconds", key };
@@ -55,7 +55,7 @@ export function decodeRunsBody(body: unknown): RunPage {
   const unreadable = decodeEach(body, "runs", (entry) => {
     const decoded = decodeRun(entry);
     if (decoded.ok) runs.push(decoded.run);
-    return decoded;
+    return decoded.ok ? decoded.run : decoded;
   });
   return { runs, unreadable, cursor: nextCursor(body) };
 }
@@ -66,22 +66,24 @@ export function decodeEventsBody(body: unknown): EventPage {
   const unreadable = decodeEach(body, "events", (entry) => {
     const decoded = decodeEvent(entry);
     if (decoded.ok) events.push(decoded.event);
-    return decoded;
+    return decoded.ok ? decoded.event : decoded;
   });
   return { events, unreadable, cursor: nextCursor(body) };
 }
 
-function decodeEach(body: unknown, list: "runs" | "events", decode: (entry: unknown) => { ok: true } | Unreadable): UnreadableEntry[] {
+function decodeEach(body: unknown, list: "runs" | "events", decode: (entry: unknown) => RunKey | Unreadable): UnreadableEntry[] {
   const kind = bodyKind(body);
   if (kind === "empty") return [];
   const entries = isObject(body) ? body[list] : undefined;
-  if (!Array.isArray(entries)) return [{ position: 0, reason: `${list}: expected a list` }];
-  const unreadable: UnreadableEntry[] = [];
-  entries.forEach((entry, position) => {
-    const decoded = decode(entry);
-    if (!decoded.ok) unreadable.push({ position, reason: decoded.reason, key: decoded.key });
+  if (!Array.isArray(entries)) return [{ position: 0, reason: `${list}: expected a list`, content: body }];
+  const decoded = entries.map(decode);
+  const readable = decoded.map((one) => ("ok" in one ? undefined : { id: one.id, createdAt: one.createdAt }));
+  return decoded.flatMap((one, position) => {
+    if (!("ok" in one)) return [];
+    const { ok: _, ...entry } = one;
+    const beside = readable.findLast((key, index) => key !== undefined && index < position) ?? readable.find((key) => key !== undefined);
+    return [{ position, ...entry, ...(beside && { beside }) }];
   });
-  return unreadable;
 }
 
 /** The end of paging is a cursor that is missing, `""` or `null`. */
@@ -91,12 +93,13 @@ export function nextCursor(body: unknown): string | undefined {
   return typeof cursor === "string" && cursor !== "" ? cursor : undefined;
 }
 
-function identify(wire: WireIdentity): RunKey | Unreadable {
+function identify(wire: WireIdentity, entry: Record<string, unknown>): RunKey | Unreadable {
   const id = filled(wire.workflowRunId);
-  if (id === undefined) return { ok: false, reason: "workflowRunId: expected an id" };
+  if (id === undefined) return { ok: false, reason: "workflowRunId: expected an id", content: entry };
   const createdAt = millis(wire.workflowRunCreatedAt) ?? millis(wire.workflowCreatedAt);
-  if (createdAt === undefined) return { ok: false, reason: "workflowRunCreatedAt: expected a time in milliseconds" };
-  return { id, createdAt };
+  if (createdAt !== undefined) return { id, createdAt };
+  const content = [id, entry.workflowRunCreatedAt, entry.workflowCreatedAt];
+  return { ok: false, reason: "workflowRunCreatedAt: expected a time in milliseconds", id, content };
 }
 
 function toRun(wire: WireRun, key: RunKey, oddities: Oddities): WorkflowRun {

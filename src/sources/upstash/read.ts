@@ -31,7 +31,9 @@ export function readIdentities(maxBytes: number): ReadBody<Read<{ readonly unrea
     if (!complete || entries.length === 0) return { kind: "unreadable", reason: "not with the whole JSON of a log" };
     const unreadable = entries.map((entry, position) => {
       const decoded = decodeRun(entry);
-      return { position, reason, key: decoded.ok ? { id: decoded.run.id, createdAt: decoded.run.createdAt } : undefined };
+      return decoded.ok
+        ? { position, reason, key: { id: decoded.run.id, createdAt: decoded.run.createdAt } }
+        : { position, reason, id: decoded.id, content: decoded.content };
     });
     return { kind: "value", value: { unreadable, cursor: nextCursor({ cursor }) } };
   };

@@ -366,27 +366,38 @@ test("the early failure function with its state DELIVERED, and one with only a m
   expect(runOf(wireRun({ failureFunction: { messageId: "m" } })).failureFunction).toMatchObject({ state: "", messageId: "m" });
 });
 
-test("an entry that is no run is reported by position with a reason, and the others go on", () => {
+test("an entry that is no run is reported by position and neighbour, with a reason and what it says of itself; the others go on", () => {
   const entries = [
+    "first",
     wireRun(),
     null,
     "canary",
     5,
     [],
-    { workflowRunId: "canary" },
+    { workflowRunId: "canary", workflowRunCreatedAt: "soon", steps: [] },
     { workflowRunCreatedAt: 5 },
     wireRun({ workflowRunId: "b" }),
+    0,
   ];
   const page = decodeRunsBody({ cursor: null, runs: entries });
+  const beside = { id: "wfr_1", createdAt: page.runs[0]?.createdAt };
   expect(page.runs.map(({ id }) => id)).toEqual(["wfr_1", "b"]);
   expect(page.cursor).toBeUndefined();
   expect(page.unreadable).toEqual([
-    { position: 1, reason: "expected a run, an object" },
-    { position: 2, reason: "expected a run, an object" },
-    { position: 3, reason: "expected a run, an object" },
-    { position: 4, reason: "expected a run, an object" },
-    { position: 5, reason: "workflowRunCreatedAt: expected a time in milliseconds" },
-    { position: 6, reason: "workflowRunId: expected an id" },
+    { position: 0, beside, reason: "expected a run, an object", content: "first" },
+    { position: 2, beside, reason: "expected a run, an object", content: null },
+    { position: 3, beside, reason: "expected a run, an object", content: "canary" },
+    { position: 4, beside, reason: "expected a run, an object", content: 5 },
+    { position: 5, beside, reason: "expected a run, an object", content: [] },
+    {
+      position: 6,
+      beside,
+      reason: "workflowRunCreatedAt: expected a time in milliseconds",
+      id: "canary",
+      content: ["canary", "soon", undefined],
+    },
+    { position: 7, beside, reason: "workflowRunId: expected an id", content: { workflowRunCreatedAt: 5 } },
+    { position: 9, beside: { ...beside, id: "b" }, reason: "expected a run, an object", content: 0 },
   ]);
 });
 
@@ -397,12 +408,13 @@ test("an event without run, time or state is reported by position, and the other
     events: [event, 1, { ...event, workflowRunId: "" }, { ...event, time: 0 }, { ...event, state: "" }],
   });
   expect(page.cursor).toBe("7");
+  const key = { id: "a", createdAt: 4 };
   expect(page.events).toEqual([{ id: "a", createdAt: 4, time: 5, state: "RUN_SUCCESS", url: "" }]);
   expect(page.unreadable).toEqual([
-    { position: 1, reason: "expected an event, an object" },
-    { position: 2, reason: "workflowRunId: expected an id" },
-    { position: 3, reason: "time: expected a time in milliseconds", key: { id: "a", createdAt: 4 } },
-    { position: 4, reason: "state: expected a state", key: { id: "a", createdAt: 4 } },
+    { position: 1, beside: key, reason: "expected an event, an object", content: 1 },
+    { position: 2, beside: key, reason: "workflowRunId: expected an id", content: { ...event, workflowRunId: "" } },
+    { position: 3, beside: key, reason: "time: expected a time in milliseconds", key },
+    { position: 4, beside: key, reason: "state: expected a state", key },
   ]);
   expect(decodeEvent({ ...event, workflowCreatedAt: undefined, workflowRunCreatedAt: 3 })).toMatchObject({ event: { createdAt: 3 } });
 });
@@ -464,9 +476,9 @@ test("a body says what it is; an empty page may leave everything out", () => {
 
 test("a body of another shape is one unreadable entry", () => {
   for (const body of [null, [], { events: [] }, { error: "canary" }]) {
-    expect(decodeRunsBody(body)).toEqual({ runs: [], unreadable: [{ position: 0, reason: "runs: expected a list" }] });
+    expect(decodeRunsBody(body)).toEqual({ runs: [], unreadable: [{ position: 0, reason: "runs: expected a list", content: body }] });
   }
-  expect(decodeEventsBody({ runs: [] }).unreadable).toEqual([{ position: 0, reason: "events: expected a list" }]);
+  expect(decodeEventsBody({ runs: [] }).unreadable).toEqual([{ position: 0, reason: "events: expected a list", content: { runs: [] } }]);
 });
 
 test("what is decoded is never changed", () => {
