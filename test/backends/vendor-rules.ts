@@ -77,13 +77,16 @@ export const VENDORS: Readonly<Record<string, VendorRules>> = {
     encodings: ["protobuf"],
   },
   "new-relic": {
-    sources: ["https://docs.newrelic.com/docs/opentelemetry/best-practices/opentelemetry-otlp/"],
+    sources: [
+      "https://docs.newrelic.com/docs/opentelemetry/best-practices/opentelemetry-otlp/",
+      "https://docs.newrelic.com/docs/apm/distributed-tracing/trace-api/troubleshooting-missing-trace-api-data/ (60 minutes: of its own Trace API)",
+    ],
     path: "/v1/traces",
     encodings: BOTH,
     maxBodyBytes: 1_000_000,
     oversizeStatus: 413,
     span: { key: 255, value: 4_095, listEntries: 64 },
-    maxSpanAge: 60 * MINUTE, // not on that page; what its customers are told of spans that end in the past
+    maxSpanAge: 60 * MINUTE, // documented of the Trace API's timestamps alone; for OTLP no age is documented
     unauthorized: 403,
     answersWithoutBody: true,
   },
