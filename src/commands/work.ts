@@ -8,6 +8,7 @@ import { createHandlers } from "../pipeline/job-handlers.ts";
 import { runJobs } from "../pipeline/jobs.ts";
 import { createSourceLoop, type SourceLoop } from "../pipeline/loop.ts";
 import { maintainStore } from "../pipeline/maintain.ts";
+import { roomIn } from "../pipeline/room.ts";
 import { createWake } from "../pipeline/wake.ts";
 import type { Store } from "../state/store.ts";
 import type { Health } from "../telemetry/health.ts";
@@ -53,8 +54,6 @@ interface Parts extends Pick<Work, "config" | "sources" | "contexts" | "delivere
 const HOUSEKEEPING_MS = 60_000;
 /** What a loop besides reading and delivering may take without a sign of life, in ms. */
 const LOOP_TIMEOUT_MS = 300_000;
-/** The size of the state is looked at again after this. */
-const SIZE_VALID_MS = 1_000;
 
 /** @throws StoreError where the store cannot be written */
 export async function openWork(house: House, plan: Plan): Promise<Work> {
@@ -66,7 +65,7 @@ export async function openWork(house: House, plan: Plan): Promise<Work> {
   const ring = () => {
     for (const { wake } of destinations) wake.ring();
   };
-  const hasRoom = roomIn(store, config.state.max_size);
+  const hasRoom = roomIn(store, config.state.max_size, systemClock);
   const shared = {
     config,
     serviceName: plan.serviceName,
@@ -109,17 +108,6 @@ function observedDestinations({ config, destinations, instruments }: Plan, healt
     const observed = observeDestination(own, instruments.destination(destination), systemClock, health);
     return [{ config: own, ...observed, wake: createWake(observed.clock) }];
   });
-}
-
-function roomIn(store: Store, maxSize: number): () => Promise<boolean> {
-  let lookedAt = Number.NEGATIVE_INFINITY;
-  let room = true;
-  return async () => {
-    if (systemClock.monotonic() - lookedAt < SIZE_VALID_MS) return room;
-    room = (await store.size()).liveBytes < maxSize;
-    lookedAt = systemClock.monotonic();
-    return room;
-  };
 }
 
 async function runParts(parts: Parts, grace: number, signal: AbortSignal): Promise<void> {

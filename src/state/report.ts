@@ -32,9 +32,10 @@ export interface QuarantineEntry {
 }
 
 export interface StoreSize {
-  /** Pages in use times their size, without the events' share: what back-pressure looks at. */
+  /** Pages in use times their size, without what events and the quarantine take: what back-pressure looks at. */
   readonly liveBytes: number;
   readonly payloadBytes: number;
+  /** Has a cap of its own. */
   readonly quarantineBytes: number;
   /** Events of open runs, which have a share of their own. */
   readonly eventBytes: number;

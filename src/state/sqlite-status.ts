@@ -13,10 +13,11 @@ export function size(db: Database): StoreSize {
   const totals = db.get<{ payload_bytes: number; quarantine_bytes: number; event_bytes: number }>("SELECT * FROM totals");
   const pagesInUse = pragma("page_count") - pragma("freelist_count");
   const eventBytes = totals?.event_bytes ?? 0;
+  const quarantineBytes = totals?.quarantine_bytes ?? 0;
   return {
-    liveBytes: Math.max(0, pagesInUse * pragma("page_size") - eventBytes),
+    liveBytes: Math.max(0, pagesInUse * pragma("page_size") - eventBytes - quarantineBytes),
     payloadBytes: totals?.payload_bytes ?? 0,
-    quarantineBytes: totals?.quarantine_bytes ?? 0,
+    quarantineBytes,
     eventBytes,
   };
 }

@@ -463,6 +463,14 @@ export function storeContract(
         expect(await store.size()).toMatchObject({ quarantineBytes: 14, payloadBytes: 0 });
       });
 
+      test("does not count towards what back-pressure looks at", async () => {
+        const before = (await store.size()).liveBytes;
+        await quarantine("r", "x".repeat(5_000_000));
+        const { liveBytes, quarantineBytes } = await store.size();
+        expect(quarantineBytes).toBe(5_000_000);
+        expect(liveBytes - before).toBeLessThan(100_000);
+      });
+
       test("retried: exactly those bytes are queued again, and a delivery makes the run delivered", async () => {
         await quarantine("r", "refused bytes");
         const ids = (await store.quarantined({})).map((entry) => entry.id);

@@ -472,7 +472,7 @@ function otherMethods(memory: Memory) {
     const payloadBytes = [...payloads].reduce((total, chunks) => total + sizeOf(chunks), 0);
     const quarantineBytes = memory.quarantine.reduce((total, { content }) => total + (content?.length ?? 0), 0);
     const ofEvents = bytesOfEvents(memory);
-    const liveBytes = payloadBytes + quarantineBytes + 150 * memory.runs.size;
+    const liveBytes = payloadBytes + 150 * memory.runs.size;
     return { liveBytes, payloadBytes, quarantineBytes, eventBytes: ofEvents };
   };
   return {
