@@ -37,6 +37,9 @@ export function matchPlans(
   return { plans: matched, left: [...left, plans.slice(next)] };
 }
 
+/** ms; an endpoint answers sooner than that once it has handed in a result. */
+const SECOND = 1_000;
+
 interface Member {
   readonly step: Step;
   readonly index: number;
@@ -45,7 +48,7 @@ interface Member {
 
 /**
  * By message id, which a step without a result may show; then by name and type, and last by type alone (names
- * may be redacted). Among equals the plan that was done first made the result that came first.
+ * may be redacted). Among equals the plan that was done first made the result that came first, unless it began after that.
  */
 function matchGroup(members: readonly Member[], pool: readonly Message[]): { plans: (Message | undefined)[]; left: Message[] } {
   const plans = new Array<Message | undefined>(members.length).fill(undefined);
@@ -60,10 +63,30 @@ function matchGroup(members: readonly Member[], pool: readonly Message[]): { pla
     if (free.length === 0) break;
     const byKey = Map.groupBy(free.toSorted(byEnd), ofPlan);
     const open = members.filter(({ index }) => plans[index] === undefined).toSorted(byResult);
-    for (const member of open) plans[member.index] = byKey.get(ofMember(member))?.shift();
+    for (const member of open) plans[member.index] = takeLikeliest(byKey.get(ofMember(member)) ?? [], resultTime(member));
     free = [...byKey.values()].flat();
   }
   return { plans, left: free.toSorted((a, b) => madeAt(a) - madeAt(b)) };
+}
+
+/** @param plans by their ends; the one that is returned is taken out of them. */
+function takeLikeliest(plans: Message[], made: Millis): Message | undefined {
+  const possible = plans.filter((plan) => couldMake(plan, made));
+  const [first] = possible;
+  // Where the first was at work long after, it is rather one whose end the log lost.
+  const isNear = first === undefined || endOf(first) - made <= SECOND;
+  const likeliest = (isNear ? undefined : possible.find((plan) => !hasEnd(plan))) ?? first ?? plans[0];
+  if (likeliest !== undefined) plans.splice(plans.indexOf(likeliest), 1);
+  return likeliest;
+}
+
+/** It had begun by then, and was not over. */
+function couldMake(plan: Message, made: Millis): boolean {
+  return (plan.attempts[0]?.start ?? 0) <= made && (!hasEnd(plan) || endOf(plan) >= made || made === Number.POSITIVE_INFINITY);
+}
+
+function hasEnd(plan: Message): boolean {
+  return plan.attempts.at(-1)?.end !== undefined;
 }
 
 function nameAndType(step: Step | undefined): string {

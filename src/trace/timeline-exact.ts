@@ -47,7 +47,9 @@ function runTimes(step: Step, { executing, own }: StepMessages, made: Millis | u
 /** A sequential sleep delays its own message, a parallel one its plan. What came late is the queue's, not the sleep's. */
 function sleepTimes({ executing, own }: StepMessages, minQueue: Millis): Exact {
   const delayed = executing?.role === "plan" ? executing : own;
-  const woke = delayed?.attempts[0]?.start ?? delayed?.canceled;
+  // After it nothing but its first delivery is the sleep's: where anything is missing, what is there may be a later one.
+  const first = delayed?.created === undefined ? undefined : delayed.attempts[0]?.start;
+  const woke = first ?? delayed?.canceled;
   const late = woke !== undefined && delayed?.due !== undefined && woke - delayed.due > minQueue;
   const asked = delayed?.due === undefined || delayed.created === undefined ? undefined : delayed.due - delayed.created;
   return { start: delayed?.created, end: late ? delayed.due : woke, errors: [], parts: [], asked };

@@ -34,20 +34,28 @@ export interface Execution {
  */
 export function execution(message: Message, until: Millis | undefined, minQueue: Millis): Execution {
   const attempts = message.attempts.filter(({ start }) => until === undefined || start === undefined || start <= until);
-  const end = until ?? attempts.at(-1)?.end;
+  // It was to be tried again: what came of that is missing, or was cut with the run.
+  const goesOn = until === undefined && attempts.at(-1)?.retryAt !== undefined && !message.failed;
+  const end = until ?? (goesOn ? message.canceled : attempts.at(-1)?.end);
   const failed = attempts.map((attempt, index) =>
     isOver(attempt, index === attempts.length - 1 ? until : undefined) ? attempt.error : undefined,
   );
-  // Where CREATED is missing, so may be attempts.
-  const first = message.created === undefined ? undefined : attempts[0]?.start;
+  const first = firstStart(message, attempts, minQueue);
   const execution = { start: first, end, attempts: attempts.length, errors: failed.filter((error) => error !== undefined), parts: [] };
   const isWhole = message.complete && (until === undefined || failed.at(-1) === undefined);
   if (first === undefined || end === undefined || end < first || !isWhole) return execution;
   // What Initial's message waits is the run's start delay.
   const due = message.role === "initial" || message.due === undefined ? first : message.due;
   const start = first - due > minQueue ? due : first;
-  if (start === first && attempts.length === 1) return execution;
-  return { ...execution, start, parts: partsOf(attempts, failed, { start, end, minQueue }) };
+  if (start === first && attempts.length === 1 && !goesOn) return execution;
+  return { ...execution, start, parts: partsOf(attempts, failed, { start, end, minQueue, goesOn }) };
+}
+
+/** Where its CREATED is missing, so may be attempts; and where anything is, unless the first that is there came when it was due. */
+function firstStart({ created, due, complete }: Message, attempts: readonly Attempt[], minQueue: Millis): Millis | undefined {
+  const first = attempts[0]?.start;
+  if (created === undefined || first === undefined) return undefined;
+  return complete || first - (due ?? created) <= minQueue ? first : undefined;
 }
 
 /** An attempt that made the result before it failed is none that failed, for the step. */
@@ -59,7 +67,7 @@ function isOver({ end }: Attempt, until: Millis | undefined): boolean {
 function partsOf(
   attempts: readonly Attempt[],
   failed: readonly (DeliveryError | undefined)[],
-  { start, end, minQueue }: { readonly start: Millis; readonly end: Millis; readonly minQueue: Millis },
+  { start, end, minQueue, goesOn }: { readonly start: Millis; readonly end: Millis; readonly minQueue: Millis; readonly goesOn: boolean },
 ): Part[] {
   const parts: Part[] = [];
   const counts: Record<PartKind, number> = { attempt: 0, queued: 0, backoff: 0 };
@@ -75,7 +83,8 @@ function partsOf(
     const retryAt = index === 0 ? free : (attempts[index - 1]?.retryAt ?? active);
     if (index > 0) add("backoff", active - retryAt > minQueue ? Math.max(retryAt, free) : active);
     add("queued", active);
-    add("attempt", index === attempts.length - 1 ? end : over, failed[index]);
+    add("attempt", index === attempts.length - 1 && !goesOn ? end : over, failed[index]);
   }
+  if (goesOn) add("backoff", end);
   return parts;
 }

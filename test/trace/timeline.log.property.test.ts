@@ -12,6 +12,8 @@ import { settingsWith, T0 } from "../support/run-builder.ts";
 
 /** From a result to its delivery, or from a delivery to its work, in the played programs. */
 const HOP = 4;
+/** Waiting for less than that is not told apart from work. */
+const MIN_QUEUE = 1_000;
 const settings = settingsWith();
 
 const anyPlayed = fc.tuple(arbitraryProgram, fc.integer()).map(([program, seed]) => played(program, seed));
@@ -115,6 +117,25 @@ test("whatever is missing of the message log: nothing throws, what is there tile
       if (alone !== undefined) expectInvariants(alone, timeline(alone, events));
     }),
     { numRuns: 500 },
+  );
+});
+
+test("events that are missing make no step's time wrong that says it is the log's: at worst it is inferred", () => {
+  const late = anyPlayed.chain(([{ run, events }]) =>
+    fc.tuple(fc.constant(run), fc.constant(events), fc.subarray([...events], { minLength: 1, maxLength: 4 })),
+  );
+  fc.assert(
+    fc.property(late, ([run, events, missing]) => {
+      const whole = timeline(run, events).steps;
+      const left = events.filter((event) => !missing.includes(event));
+      for (const [index, { role, source, start, end, step }] of timeline(run, left).steps.entries()) {
+        const truth = whole[index];
+        if (role !== "step" || source === "inferred" || truth === undefined || truth.source === "inferred") continue;
+        expect(Math.abs(start - truth.start), `start of ${step.type} ${step.name}`).toBeLessThanOrEqual(MIN_QUEUE);
+        expect(Math.abs(end - truth.end), `end of ${step.type} ${step.name}`).toBeLessThanOrEqual(MIN_QUEUE);
+      }
+    }),
+    { numRuns: 1_000 },
   );
 });
 

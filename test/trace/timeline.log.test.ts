@@ -107,6 +107,53 @@ test("every attempt is there, tiles the step with the back-off between, and the 
   expect(b).toMatchObject({ attempts: 2, step: { errors: [{ message: "500 boom", status: 500, time: at(200) }] } });
 });
 
+test("a delivery that a cancel cut in its back-off lasts until then, and its attempts are not all of it", () => {
+  const canceled = aRun(5_000, [...twoRuns.groups.slice(1, 2), next({ messageId: "m1", state: "STEP_CANCELED" })], {
+    state: "RUN_CANCELED",
+  });
+  const waits = message(
+    "m1",
+    result("a", 1),
+    [100, "CREATED"],
+    [105, "ACTIVE"],
+    [200, "ERROR", { responseStatus: 500 }],
+    [200, "RETRY", { nextDeliveryTime: at(9_000) }],
+    [5_000, "CANCELED"],
+  );
+  expect(times(canceled, [...init(), ...waits, event(5_000, "RUN_CANCELED")])[1]).toBe("105–5000 [attempt 105–200!, backoff 200–5000]");
+});
+
+test("where the last attempts of a call are missing, its end is not that of an attempt before them", () => {
+  const call = step("Call", "c", 3_000, { id: 1, messageId: "m1" });
+  const request = (...more: Parameters<typeof message>[2][]) =>
+    message(
+      "m0",
+      info("Call", "c", { callType: "toCallback" }),
+      [10, "CREATED"],
+      [12, "ACTIVE"],
+      [200, "ERROR", { responseStatus: 500 }],
+      [200, "RETRY", { nextDeliveryTime: at(2_000) }],
+      ...more,
+    );
+  const run = aRun(4_000, [group(call)]);
+  expect(times(run, [...init(), ...request([2_000, "ACTIVE"], [2_900, "DELIVERED"])])).toEqual([
+    "12–2900 [attempt 12–200!, backoff 200–2000, attempt 2000–2900]",
+  ]);
+  expect(times(run, [...init(), ...request()])).toEqual(["12–3000"]);
+  const byRequest = aRun(4_000, [group({ ...call, createdAt: at(10), callType: "toCallback" })]);
+  expect(times(byRequest, [...init(), ...request()])).toEqual(["~12–4000"]);
+});
+
+test("where the first attempts are missing, those that are there do not say when the step began", () => {
+  const log = [
+    ...init(),
+    ...second,
+    ...message("m1", result("a", 1), [100, "CREATED"], [200, "RETRY", { nextDeliveryTime: at(400) }], [401, "ACTIVE"], [910, "DELIVERED"]),
+  ];
+  expect(times(twoRuns, log, 1_000)[1]).toBe("401–900");
+  expect(times(twoRuns, log, 200)[1], "later than a queue that is not told from work").toBe("~100–900");
+});
+
 test("an attempt that failed after it had made the result is none of the step's", () => {
   const late = message("m1", result("a", 1), [100, "CREATED"], [105, "ACTIVE"], [950, "ERROR"], [960, "ACTIVE"], [990, "DELIVERED"]);
   const [, , b] = timeline(twoRuns, [...init(), ...late, ...second]).steps;
