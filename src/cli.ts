@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { COMMANDS, type Command } from "./commands/commands.ts";
-import { CommandError, type CommandIo, EXIT } from "./commands/io.ts";
+import { COMMANDS, type Command, commandOf } from "./commands/commands.ts";
+import { type CommandIo, EXIT } from "./commands/io.ts";
 import { runAsProcess } from "./commands/process.ts";
 import { VERSION } from "./version.ts";
 
@@ -8,17 +8,16 @@ import { VERSION } from "./version.ts";
 async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   const { name, rest } = splitCommand(argv);
   const options = rest.slice(0, rest.includes("--") ? rest.indexOf("--") : undefined);
+  const command = name === undefined ? undefined : commandOf(name);
   if (options.includes("--version") || options.includes("-v")) {
     io.stdout.write(`${VERSION}\n`);
     return EXIT.done;
   }
   const wantsHelp = options.includes("--help") || options.includes("-h");
-  if (name === undefined) {
+  if (command === undefined) {
     (wantsHelp ? io.stdout : io.stderr).write(overview());
     return wantsHelp ? EXIT.done : EXIT.usage;
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) throw new CommandError(`there is no command ${JSON.stringify(name)}; wfotel --help lists them`);
   if (wantsHelp) {
     io.stdout.write(`${command.summary}\n\n${command.usage.trim()}\n\n${COMMON_OPTIONS}`);
     return EXIT.done;

@@ -5,7 +5,7 @@ import type { MappingSettings } from "../trace/config.ts";
 import { guessedHost, nameRun } from "../trace/naming.ts";
 import { serviceNameOf } from "../trace/service-name.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
-import { type CommandIo, EXIT } from "./io.ts";
+import { CommandError, type CommandIo, EXIT } from "./io.ts";
 import { probeDestination, probeSource, type Seen } from "./probe.ts";
 import { mappingSettings } from "./wire.ts";
 
@@ -22,6 +22,7 @@ export interface Connections {
 export async function check(argv: readonly string[], io: CommandIo, connections: Connections): Promise<number> {
   const options = { connect: { type: "boolean" }, explain: { type: "string" }, label: { type: "string", multiple: true } } as const;
   const { values } = parseCommand(argv, options, { min: 0, max: 0 });
+  if (values.label !== undefined && values.explain === undefined) throw new CommandError("--label needs --explain URL");
   const { config, file, serviceName } = commandConfig(values, io, { source: true, destination: true });
   const print = (line: string) => void io.stdout.write(`${line}\n`);
   print(`${file ?? "environment variables"}: valid`);

@@ -1,4 +1,5 @@
-import type { CommandIo } from "./io.ts";
+import { nearest } from "../config/nearest.ts";
+import { CommandError, type CommandIo } from "./io.ts";
 
 /** A command's face in the overview, its own help, and how to get it: loaded only when it runs. */
 export interface Command {
@@ -26,7 +27,8 @@ Usage: wfotel convert [FILE|-] [--format otlp-json|otlp-protobuf|waterfall]
 Reads what the log API answered from FILE or standard input: pages of runs or of the message log, or both
 together; objects, arrays or NDJSON.
 Runs in progress are skipped and named on stderr. Needs no configuration.
-Exit code 3 if some runs were unreadable; the others are written all the same.`,
+Exit code 3 if some runs, events or steps were unreadable: each is named on stderr by its position, and
+everything else is written all the same.`,
     load: async () => (await import("./convert.ts")).convert,
   },
   show: {
@@ -44,7 +46,7 @@ Usage: wfotel trace-id RUN_ID[@CREATED_AT] [--url] [--offline]
 
 Asks the state, then the API. CREATED_AT is in milliseconds.
 
-  --url      also the link of each destination that has a trace_url
+  --url      also the link of each destination that has a trace_url; one has to
   --offline  the run's own trace id, computed; needs CREATED_AT`,
     load: async () => (await import("./trace-id.ts")).traceIdCommand,
   },
@@ -126,3 +128,11 @@ Usage: wfotel demo [--otlp URL]
     load: async () => (await import("./demo.ts")).demo,
   },
 };
+
+/** @throws CommandError (exit 2) where there is none of that name */
+export function commandOf(name: string): Command {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command !== undefined) return command;
+  const meant = nearest(name, Object.keys(COMMANDS));
+  throw new CommandError(`there is no command ${JSON.stringify(name)}; the nearest is ${meant}, and wfotel --help lists them all`);
+}

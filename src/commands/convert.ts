@@ -1,6 +1,7 @@
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { text as readAll } from "node:stream/consumers";
+import { buffer as readAll } from "node:stream/consumers";
 import { eventsByRun } from "../model/event.ts";
 import { distinctRuns, endOf, isTerminal, keyOf, type WorkflowRun } from "../model/run.ts";
 import { encodeRun, joinChunks } from "../otlp/encode.ts";
@@ -38,13 +39,20 @@ function formatOf(text: string | undefined): Format {
 }
 
 async function readSource(name: string, io: CommandIo): Promise<string> {
-  if (name === "-") return readAll(io.stdin);
   try {
-    return await readFile(resolve(io.cwd, name), "utf8");
+    return textOf(name === "-" ? await readAll(io.stdin) : await readFile(resolve(io.cwd, name)), io);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new CommandError(`${name}: the file cannot be read (${code})`, EXIT.unreadable);
+    throw new CommandError(`${name}: the ${name === "-" ? "standard input" : "file"} cannot be read (${code})`, EXIT.unreadable);
   }
+}
+
+/** UTF-8, or the UTF-16 that Windows PowerShell redirects into. */
+function textOf(bytes: Uint8Array, io: CommandIo): string {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
+  if (!isUtf8(bytes)) io.stderr.write("warning: the input is not UTF-8 throughout: what is not is shown as \uFFFD\n");
+  return new TextDecoder().decode(bytes);
 }
 
 /**
@@ -78,11 +86,14 @@ function render(traces: readonly MappedRun[], format: Format, io: CommandIo): st
   return encoding === "json" ? Buffer.concat([request, Buffer.from("\n")]) : request;
 }
 
-/** Names what could not be read; true if that was nothing. */
-function report({ unreadable }: Input, io: CommandIo): boolean {
-  for (const entry of unreadable) {
-    const run = entry.key === undefined ? "" : ` (run ${JSON.stringify(entry.key.id)})`;
-    io.stderr.write(`unreadable entry ${entry.position}${run}: ${entry.reason}\n`);
+/** Names what could not be read, and what of the rest was left out; true if no run, event or step was. */
+function report({ unreadable, incomplete }: Input, io: CommandIo): boolean {
+  const say = (what: string, position: number, id: string | undefined, why: string) =>
+    void io.stderr.write(`${what} ${position}${id === undefined ? "" : ` (run ${JSON.stringify(id)})`}: ${why}\n`);
+  for (const { position, key, id, reason } of unreadable) say("unreadable entry", position, key?.id ?? id, reason);
+  for (const { position, key, lost, fields } of incomplete) {
+    for (const reason of lost) say("incomplete entry", position, key.id, `${reason}; left out`);
+    for (const field of fields) say("warning: entry", position, key.id, `${field}: a value that says nothing is left out`);
   }
-  return unreadable.length === 0;
+  return unreadable.length === 0 && incomplete.every(({ lost }) => lost.length === 0);
 }

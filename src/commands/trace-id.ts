@@ -11,13 +11,12 @@ export async function traceIdCommand(argv: readonly string[], io: CommandIo): Pr
   const { values, positionals } = parseCommand(argv, { url: { type: "boolean" }, offline: { type: "boolean" } }, { min: 1, max: 1 });
   const wanted = readWanted(positionals[0] ?? "");
   const { config, serviceName } = commandConfig(values, io, { source: false, destination: false });
+  if (values.url && config.destinations.every(({ trace_url }) => trace_url === undefined))
+    throw new CommandError("--url needs a destination with a trace_url in the configuration; none has one");
   const print = (id: string, from: string) => {
     io.stdout.write(`${id}\n`);
     io.stderr.write(`${from}\n`);
-    if (!values.url) return EXIT.done;
-    const links = traceLinks(config, id);
-    for (const link of links) io.stdout.write(`${link}\n`);
-    if (links.length === 0) io.stderr.write("no destination has a trace_url\n");
+    if (values.url) for (const link of traceLinks(config, id)) io.stdout.write(`${link}\n`);
     return EXIT.done;
   };
   if (values.offline) return print(ownTraceId(wanted[0]), "computed: the run's own trace; an invoked or joined run may lie in another");

@@ -73,6 +73,10 @@ test("an unknown option is a mistake of usage", async () => {
   await expect(checked(["--conect"])).rejects.toMatchObject({ exitCode: 2 });
 });
 
+test("a label without a URL to explain is a mistake of usage", async () => {
+  await expect(checked(["--label", "billing"])).rejects.toMatchObject({ exitCode: 2, message: "--label needs --explain URL" });
+});
+
 describe("--explain", () => {
   const explain = async (...args: string[]) =>
     (await checked(["--config", "interface.ok.yaml", "--explain", ...args])).out.split("\n").slice(3, -1);

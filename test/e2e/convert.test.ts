@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readSpans } from "../../src/fake-upstash/otlp-spans.ts";
@@ -136,11 +136,37 @@ describe("what cannot be converted", () => {
     expect(result.runs).toHaveLength(1);
   });
 
+  test("a run is written without what is no step in it; that is named by its place: exit code 3", async () => {
+    const step = wireStep("wfr_2", { stepId: 1, stepName: "charge", createdAt: T0 + 3 });
+    const nope = { ...wireRun("wfr_1", T0), steps: "canary" };
+    const partly = { ...wireRun("wfr_2", T0), steps: [{ type: "sequential", steps: ["canary", step] }] };
+    const result = await converted([nope, partly]);
+    expect({ code: result.code, stderr: result.stderr, violations: result.violations }).toEqual({
+      code: 3,
+      stderr:
+        'incomplete entry 0 (run "wfr_1"): steps: expected a list; left out\nincomplete entry 1 (run "wfr_2"): steps[0].steps[0]: expected a step, an object; left out\n',
+      violations: [],
+    });
+    expect(result.runs).toHaveLength(2);
+    expect(result.spans.map((span) => span.name)).toContain("charge");
+  });
+
+  test("a field that says nothing is left out and named; the run counts as read", async () => {
+    const result = await converted([{ ...wireRun("wfr_1", T0), workflowRunCallerIp: { canary: 1 } }]);
+    expect({ code: result.code, stderr: result.stderr }).toEqual({
+      code: 0,
+      stderr: 'warning: entry 0 (run "wfr_1"): workflowRunCallerIp: a value that says nothing is left out\n',
+    });
+    expect(result.runs).toHaveLength(1);
+  });
+
   test.each([
     ["nothing", "", "found nothing"],
     ["no JSON", "<html>502 Bad Gateway</html>", "found neither"],
     ["JSON that ends too early", SAMPLE.slice(0, 900), "found neither"],
-    ["an error of the API", '{"error":"unauthorized"}', "unreadable entry 0"],
+    ["an error of the API", '{"error":"unauthorized"}', "unreadable entry 0: expected runs or events, found an error answer of the API"],
+    ["a list that is none", '{"runs":"x"}', "unreadable entry 0: runs: expected a list"],
+    ["a page of neither runs nor events", '{"cursor":"x"}', "unreadable entry 0: expected runs or events, found neither"],
   ])("%s is exit code 3, and still an OTLP request", async (_, input, words) => {
     const result = await wfotel(["convert"], { input });
     expect(result.code).toBe(3);
@@ -159,6 +185,16 @@ describe("what cannot be converted", () => {
       stderr: "nothing.json: the file cannot be read (ENOENT)\n",
     });
     expect(await wfotel(["convert", here.folder])).toMatchObject({ code: 3, stdout: "" });
+  });
+
+  test("a file that Windows PowerShell wrote is read, and bytes that are no text are named", async () => {
+    const file = join(here.folder, "utf-16.json");
+    writeFileSync(file, Buffer.from(`\uFEFF${SAMPLE}`, "utf16le"));
+    expect(await wfotel(["convert", file])).toEqual(await wfotel(["convert", SAMPLE_FILE]));
+    writeFileSync(file, Buffer.from(SAMPLE.replace("external call", "external c\xFFll"), "latin1"));
+    const odd = await wfotel(["convert", file]);
+    expect(odd).toMatchObject({ code: 0, stderr: "warning: the input is not UTF-8 throughout: what is not is shown as \uFFFD\n" });
+    expect(odd.stdout).toContain("external c\uFFFDll");
   });
 
   test("an unknown format is exit code 2", async () => {

@@ -35,6 +35,8 @@ test.each([
   [["frobnicate"], 'there is no command "frobnicate"'],
   [["toString"], 'there is no command "toString"'],
   [["__proto__"], 'there is no command "__proto__"'],
+  [["chekc", "--version"], 'there is no command "chekc"; the nearest is check, and wfotel --help lists them all\n'],
+  [["help", "trace"], 'there is no command "trace"; the nearest is trace-id, and wfotel --help lists them all\n'],
   [["convert", "--frobnicate"], "Unknown option '--frobnicate'; see --help\n"],
   [["run", "--once=yes"], "--once"],
   [["run", "extra"], 'one argument too many: "extra"'],

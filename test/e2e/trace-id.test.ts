@@ -77,9 +77,13 @@ test("--url prints the link of each destination that has one", async () => {
   const config = here.configure({ destinations });
   const id = "a19f19e9274fe217d1ec7503714917b4";
   expect((await traceIdOf("wfr_x@1736340463061", "--offline", "--url", "--config", config)).stdout).toBe(`${id}\n${LINK}${id}\n`);
-  const without = await traceIdOf("wfr_x@1736340463061", "--offline", "--url");
-  expect(without).toMatchObject({ code: 0, stdout: `${id}\n` });
-  expect(without.stderr).toContain("no destination has a trace_url");
+  for (const offline of [["--offline"], []]) {
+    expect(await traceIdOf("wfr_x@1736340463061", "--url", ...offline)).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: "--url needs a destination with a trace_url in the configuration; none has one\n",
+    });
+  }
 });
 
 test("a run that nobody knows is exit code 4; an API that cannot be asked is exit code 1 and says why", async () => {

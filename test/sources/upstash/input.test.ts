@@ -29,7 +29,7 @@ test("a page, a list of runs, a list of pages, one run and one event are all und
   expect(summary(JSON.stringify(run("a")))).toEqual({ runs: ["a"], events: [], unreadable: [] });
   expect(summary(JSON.stringify(EVENT))).toEqual({ runs: [], events: ["e"], unreadable: [] });
   expect(summary("[]")).toEqual({ runs: [], events: [], unreadable: [] });
-  expect(summary('{"cursor":""}')).toEqual({ runs: [], events: [], unreadable: [] });
+  expect(summary('{"runs":null,"cursor":""}')).toEqual({ runs: [], events: [], unreadable: [] });
 });
 
 test("NDJSON of runs, pages and events is understood, with a byte order mark, CRLF and blank lines", () => {
@@ -66,6 +66,74 @@ test("text that is no JSON gives one clear entry", () => {
 });
 
 test("a body of another API is not taken for an empty page", () => {
-  expect(summary('{"error":"canary"}').unreadable).toEqual(["0 workflowRunId: expected an id"]);
-  expect(summary('{"runs":{"canary":1}}').unreadable).toEqual(["0 workflowRunId: expected an id"]);
+  const error = "expected runs or events, found an error answer of the API";
+  expect(summary('{"error":"canary"}').unreadable).toEqual([`0 ${error}`]);
+  expect(summary('[{"runs":[]},{"error":"canary","status":401}]').unreadable).toEqual([`0 ${error}`]);
+  expect(summary('{"runs":{"canary":1}}').unreadable).toEqual(["0 runs: expected a list"]);
+  expect(summary('{"runs":"canary","events":[],"cursor":"x"}').unreadable).toEqual(["0 runs: expected a list"]);
+  expect(summary('{"events":5}').unreadable).toEqual(["0 events: expected a list"]);
+});
+
+test("a page that left its list out is one only beside others", () => {
+  for (const text of ['{"cursor":"x"}', '{"cursor":""}', '{"cursor":"x"}\n{"cursor":null}'])
+    expect(summary(text)).toEqual({ runs: [], events: [], unreadable: ["0 expected runs or events, found neither"] });
+  expect(summary(`${JSON.stringify({ runs: [run("a")], cursor: "x" })}\n{"cursor":""}`)).toEqual({
+    runs: ["a"],
+    events: [],
+    unreadable: [],
+  });
+});
+
+test("an event that names an error is an event, and a run that does is a run", () => {
+  expect(
+    summary(
+      JSON.stringify([
+        { ...EVENT, error: "canary" },
+        { ...run("a"), error: "canary" },
+      ]),
+    ),
+  ).toEqual({
+    runs: ["a"],
+    events: ["e"],
+    unreadable: [],
+  });
+});
+
+test("what of a run or an event is no step is named by its place, and so are fields that say nothing", () => {
+  const step = (over: object) => ({ stepName: "a", stepType: "Run", createdAt: 5, ...over });
+  const steps = [
+    17,
+    { type: "parallel", steps: [step({}), "canary", step({ createdAt: "canary" })] },
+    { steps: { canary: 1 } },
+    { steps: null },
+  ];
+  const input = [run("whole"), { ...run("list"), steps: "canary" }, 5, { ...run("pieces"), steps }, { ...EVENT, stepInfo: ["canary"] }];
+  const { runs, incomplete } = readInput(JSON.stringify(input));
+  expect(runs.map(({ id }) => id)).toEqual(["whole", "list", "pieces"]);
+  expect(incomplete.map(({ position, key, lost, fields }) => [position, key.id, lost, fields])).toEqual([
+    [1, "list", ["steps: expected a list"], []],
+    [
+      3,
+      "pieces",
+      [
+        "steps[0]: expected a group of steps, an object",
+        "steps[1].steps[1]: expected a step, an object",
+        "steps[2].steps: expected a list",
+      ],
+      ["steps.steps.createdAt"],
+    ],
+    [4, "e", ["stepInfo: expected a step, an object"], []],
+  ]);
+});
+
+test("what is tolerated is no loss: mended values, missing steps, null", () => {
+  const odd = {
+    ...run("a"),
+    workflowRunCompletedAt: "1700000000000",
+    labels: "one",
+    steps: [{ type: "next", steps: [{ stepId: "3", out: { a: 1 } }] }],
+  };
+  const none = run("b") as Record<string, unknown>;
+  delete none.steps;
+  expect(readInput(JSON.stringify([odd, none, { ...run("c"), steps: null }])).incomplete).toEqual([]);
 });
