@@ -9,12 +9,18 @@ import { requireState, withState } from "./state-file.ts";
 
 /**
  * The bridge as this process, until `work` is done; it logs warnings only, unless the user wants more.
+ * @param create a state that is not there yet is made
  * @throws CommandError where the configuration lacks something, or somebody else took the state meanwhile
  */
-export async function withBridge<T>(options: CommonOptions, io: CommandIo, work: (bridge: Bridge) => Promise<T>): Promise<T> {
+export async function withBridge<T>(
+  options: CommonOptions,
+  io: CommandIo,
+  work: (bridge: Bridge) => Promise<T>,
+  { create = false } = {},
+): Promise<T> {
   const level = options["log-level"] ?? "warn";
   const { config, serviceName } = commandConfig({ ...options, "log-level": level }, io, { source: true, destination: true });
-  requireState(config.state.path);
+  if (!create) requireState(config.state.path);
   const bridge = await startBridge({ config, serviceName, io, daemon: false });
   try {
     return await work(bridge);

@@ -97,6 +97,27 @@ While the bridge runs, it does the work, within its request budget; without it, 
 Exit codes: 0; 1 if something is missing (the run ids are printed) or not all could be listed.`,
     load: async () => (await import("./verify.ts")).verify,
   },
+  backfill: {
+    summary: "the runs of a time range: listed, collected, delivered",
+    usage: `
+Usage: wfotel backfill --from 7d [--to TIME] [--workflow-url URL] [--label LABEL] [--run-state STATE] [--force] [--dry-run] [--concurrency N]
+
+Collects the runs that were created in that time, whenever they ended, and delivers them. What was sent
+before is not sent again; those that are still running are followed by the bridge.
+
+  --from, --to          a time (2026-01-31T12:00:00Z, or ms since 1970) or how long ago (7d); until now by default
+  --workflow-url URL    only runs of that workflow; may be given several times
+  --label LABEL         only runs with one of these labels; may be given several times
+  --run-state STATE     only success, failed or canceled runs; may be given several times
+  --force               also send again what was sent before: the same spans, with the same ids
+  --dry-run             only count
+  --concurrency N       requests under way at once (10); their rate stays within the source's budget
+  --drain-timeout TIME  give up on a destination that accepted nothing for so long (30s)
+
+While the bridge runs, it does the work; without it, this command does. Stop it when you like: the same
+command goes on where it was. Exit codes: 0; 1 if something is missing or not delivered.`,
+    load: async () => (await import("./backfill.ts")).backfill,
+  },
   healthcheck: {
     summary: "asks the running bridge whether it is alive",
     usage: `

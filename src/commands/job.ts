@@ -13,6 +13,7 @@ type Progress = NonNullable<Job["progress"]>;
 /**
  * Leaves a job and waits until it is done, saying on stderr how far it is. Undefined: the bridge was stopped before;
  * nobody works on the state now, and the job is taken back.
+ * @param resumes an unfinished job that is gone on with instead; it is never taken back
  * @throws CommandError where the user stops waiting: the bridge goes on with it
  */
 export function leaveJob(
@@ -21,10 +22,12 @@ export function leaveJob(
   args: Job["args"],
   io: CommandIo,
   say: (progress: Progress) => string | undefined = () => undefined,
+  resumes?: (job: Job) => boolean,
 ): Promise<Job | undefined> {
   return withState(path, { guest: true }, async (store) => {
-    const id = await store.addJob(kind, args, Date.now());
-    io.stderr.write("the running bridge does it\n");
+    const begun = resumes && (await unfinished(store, kind, resumes));
+    const id = begun?.id ?? (await store.addJob(kind, args, Date.now()));
+    io.stderr.write(`the running bridge does it${begun === undefined ? "" : ", and had begun already"}\n`);
     let said: string | undefined;
     for (;;) {
       const job = (await store.jobs(Date.now())).find((one) => one.id === id);
@@ -32,16 +35,22 @@ export function leaveJob(
       const line = job?.progress && say(job.progress);
       if (line !== undefined && line !== said) io.stderr.write(`${line}\n`);
       said = line;
-      if (job === undefined || !isHeld(path)) return takeBack(store, id);
+      if (job === undefined || !isHeld(path)) return takeBack(store, id, resumes !== undefined);
       await pause(io, "the bridge goes on with it");
     }
   });
 }
 
-/** Unless the bridge finished it as its last deed. */
-async function takeBack(store: Store, id: number): Promise<Job | undefined> {
+/** The last of its kind that was begun and not finished. */
+export async function unfinished(store: Store, kind: JobKind, wanted: (job: Job) => boolean): Promise<Job | undefined> {
+  return (await store.jobs(Date.now())).findLast((job) => job.kind === kind && job.finishedAt === undefined && wanted(job));
+}
+
+/** Unless the bridge finished it as its last deed. @param goesOn its row stays: it can be gone on with */
+async function takeBack(store: Store, id: number, goesOn: boolean): Promise<Job | undefined> {
   const job = (await store.jobs(Date.now())).find((one) => one.id === id);
   if (job?.finishedAt !== undefined) return job;
+  if (goesOn) return undefined;
   await store.updateJob(id, { finishedAt: Date.now(), exitCode: EXIT.incomplete, progress: { error: "taken back" } });
   return undefined;
 }

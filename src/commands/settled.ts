@@ -1,4 +1,4 @@
-import type { RunKey } from "../model/run.ts";
+import type { Millis, RunKey } from "../model/run.ts";
 import type { Store } from "../state/store.ts";
 import type { Bridge } from "./bridge.ts";
 import type { CommandIo } from "./io.ts";
@@ -22,6 +22,26 @@ export async function waitSettled(store: Store, runs: readonly QueuedRun[], pati
     if (left === 0) return 0;
     if (left !== before) {
       io.stderr.write(`${left} of ${runs.length} to be settled\n`);
+      before = left;
+      since = performance.now();
+    } else if (performance.now() - since > patience) return left;
+    await pause(io, "the bridge goes on delivering");
+  }
+}
+
+/**
+ * Waits until the running bridge has settled whatever was queued before `until`. How many deliveries it has not,
+ * because it made no headway for `patience` ms; later ones are counted with them.
+ */
+export async function waitDelivered(store: Store, until: Millis, patience: number, io: CommandIo): Promise<number> {
+  let before = Number.POSITIVE_INFINITY;
+  let since = performance.now();
+  for (;;) {
+    const { destinations } = await store.status(Date.now());
+    const busy = destinations.filter(({ removedAt, oldestQueuedAt }) => removedAt === undefined && (oldestQueuedAt ?? until + 1) <= until);
+    const left = busy.reduce((sum, { queued }) => sum + queued, 0);
+    if (left === 0) return 0;
+    if (left !== before) {
       before = left;
       since = performance.now();
     } else if (performance.now() - since > patience) return left;

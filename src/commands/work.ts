@@ -135,7 +135,7 @@ async function housekeep({ house, config, refreshSecrets, wakeUp }: Parts, signa
   }
 }
 
-function takeJobs({ house: { store, log, operation }, contexts, wakeUp }: Parts, signal: AbortSignal): Promise<void> {
+function takeJobs({ house: { store, log, operation }, contexts, sources, wakeUp }: Parts, signal: AbortSignal): Promise<void> {
   const clock = beatingClock(systemClock, operation.health.loop("jobs", LOOP_TIMEOUT_MS));
-  return runJobs({ store, clock, log }, createHandlers({ store, clock: systemClock, sources: contexts, wakeUp }), signal);
+  return runJobs({ store, clock, log }, createHandlers({ store, clock: systemClock, sources: contexts, loops: sources, wakeUp }), signal);
 }

@@ -35,6 +35,8 @@ export interface PageInput {
   readonly detail?: DetailReading | undefined;
   /** The runs were met in a listing: that leaves alone what is to be asked for at a time of its own. */
   readonly listed?: boolean;
+  /** They are history (`backfill`): their trees are read at last and not yet, and who invoked one is shown now or never. */
+  readonly past?: boolean;
   /** Entries that were warned about; added to. */
   readonly warned?: Set<string>;
 }
@@ -45,6 +47,8 @@ export interface PageResult {
   /** Runs of the page that have ended and whose end nothing had named before. */
   readonly unnamed: readonly WorkflowRun[];
   readonly collected: number;
+  /** What was decided and stored, also of ancestors. */
+  readonly stored: readonly RunChange[];
   /** A run of it has to wait until there is room for its payload. */
   readonly lacksRoom: boolean;
 }
@@ -56,9 +60,11 @@ export async function collectPage(context: SourceContext, input: PageInput, sign
   const known = new Map<string, RunRecord>();
   for (const record of await store.findRuns(source.name, shown)) if (record !== undefined) known.set(keyOf(record.key), record);
   const runs = shown.filter((run) => !input.listed || !hasItsTime(known.get(keyOf(run))));
-  const exported = (run: WorkflowRun) => isExported(context, run, input.epoch);
+  // one that waits was ours when it began to, perhaps for a backfill
+  const epochOf = (run: WorkflowRun) => (known.get(keyOf(run))?.phase === "waiting" ? Number.NEGATIVE_INFINITY : input.epoch);
+  const exported = (run: WorkflowRun) => isExported(context, run, epochOf(run));
   const pending = runs.filter((run) => isTerminal(run) && needsPlacement(known.get(keyOf(run))));
-  const { fetched, resolutions } = await resolvePlacements(context, pending, runs, known, exported, signal);
+  const { fetched, resolutions } = await resolvePlacements({ ...context, past: input.past }, pending, runs, known, exported, signal);
   const all = distinctRuns([...runs, ...fetched]);
   const page = {
     ...(await pageOf(context, input, known, all, resolutions)),
@@ -78,6 +84,7 @@ export async function collectPage(context: SourceContext, input: PageInput, sign
     fresh: shown.filter((run) => !known.has(keyOf(run)) && isOurs(context, run, input.epoch)),
     unnamed: shown.filter((run) => isTerminal(run) && isUnnamed(known.get(keyOf(run)))),
     collected,
+    stored,
     lacksRoom: stored.some((change) => change.watch?.reason === "room"),
   };
 }
@@ -95,7 +102,12 @@ async function pageOf(
   return {
     context,
     known,
-    rules: { interval: config.poll_interval, maxInterval: config.open_run_max_interval, feed: input.feed },
+    rules: {
+      interval: config.poll_interval,
+      maxInterval: config.open_run_max_interval,
+      feed: input.feed,
+      verdictAfter: input.past ? VERDICT_AFTER_MS : 0,
+    },
     now: server.now(),
     room: await hasRoom(),
     epoch: input.epoch,
@@ -205,6 +217,9 @@ function hasItsTime(record: RunRecord | undefined): boolean {
 function needsPlacement(record: RunRecord | undefined): boolean {
   return record === undefined || record.phase === "open" || record.phase === "waiting" || record.phase === "gone";
 }
+/** A tree that is being backfilled is whole by then; the backfill itself asks for it before, when it has come to its end. */
+const VERDICT_AFTER_MS = 3_600_000;
+
 
 function isUnnamed(record: RunRecord | undefined): boolean {
   return record === undefined || (record.phase === "open" && record.watch?.reason !== "ended");

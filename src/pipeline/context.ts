@@ -52,4 +52,6 @@ export interface DestinationPlan {
 /** What deciding where a run lies needs; commands that only look have no more than this. */
 export interface PlaceContext extends Pick<SourceContext, "source" | "settings" | "server"> {
   readonly store: Pick<Store, "findRuns" | "traceSize">;
+  /** What ended a while ago: who invoked it is shown now or never. */
+  readonly past?: boolean | undefined;
 }

@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { type BackfillArgs, backfillSchema, backfillSource, leftSchema, type SourceBackfill, unread } from "./backfill.ts";
 import type { Clock } from "./clock.ts";
 import type { SourceContext } from "./context.ts";
 import type { JobHandler, JobHandlers, JobResult } from "./jobs.ts";
+import type { SourceLoop } from "./loop.ts";
 import { type SourceVerification, verifySource } from "./verify.ts";
 
 /** What the holder of the worker's role does for other commands. Each may be begun again after a crash. */
@@ -12,6 +14,7 @@ const verifySchema = z.object({ from: z.number(), to: z.number(), repair: z.bool
 
 export interface HandlerContext {
   readonly sources: readonly SourceContext[];
+  readonly loops: readonly Pick<SourceLoop, "name" | "reader">[];
   readonly clock: Clock;
   /** Tells every reader and deliverer that there is something to do. */
   readonly wakeUp: () => void;
@@ -35,7 +38,38 @@ export function createHandlers(context: HandlerContext & Pick<SourceContext, "st
       if (signal.aborted) return undefined;
       return { exitCode: isComplete(verified) ? 0 : 1, progress: { sources: verified } };
     }),
+    backfill: withArgs(backfillSchema, async (args, report, signal, before) => {
+      const sources = await backfillAll(context.loops, args, before, (now) => report({ sources: now }), signal);
+      if (signal.aborted) return undefined;
+      return { exitCode: sources.every(isBackfilled) ? 0 : 1, progress: { sources } };
+    }),
   };
+}
+
+/** All sources at once: each has a request budget of its own. @throws StoreError */
+export async function backfillAll(
+  loops: HandlerContext["loops"],
+  args: BackfillArgs,
+  before: Readonly<Record<string, unknown>> | undefined,
+  report: (sources: readonly SourceBackfill[]) => Promise<void>,
+  signal: AbortSignal,
+): Promise<SourceBackfill[]> {
+  const left = leftSchema.safeParse(before).data?.sources ?? [];
+  const latest = new Map<string, SourceBackfill>();
+  return Promise.all(
+    loops.map(async ({ name, reader }) => {
+      const opened = await reader(signal);
+      const own = left.find(({ source }) => source === name);
+      if ("trouble" in opened) return unread(name, args, opened.trouble.message);
+      const note = (now: SourceBackfill) => report([...latest.set(name, now).values()]);
+      return backfillSource(opened, args, own, note, signal);
+    }),
+  );
+}
+
+/** Everything was listed, and all that was shown could be read. */
+export function isBackfilled({ complete, counts }: SourceBackfill): boolean {
+  return complete && counts.unreadable === 0 && counts.lost === 0;
 }
 
 /** One source after the other. */

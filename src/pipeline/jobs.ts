@@ -16,13 +16,14 @@ export interface JobResult {
 }
 
 /**
- * Does one job. `report` shows how far it is (at most once a second is written). Undefined: it was stopped and is to
+ * Does one job. `before` is what it reported when it was begun earlier. `report` shows how far it is (at most once a second is written). Undefined: it was stopped and is to
  * be done again. @throws StoreError where the state cannot be used now: it is tried again
  */
 export type JobHandler = (
   args: Job["args"],
   report: (progress: Readonly<Record<string, unknown>>) => Promise<void>,
   signal: AbortSignal,
+  before?: Job["progress"],
 ) => Promise<JobResult | undefined>;
 
 export type JobHandlers = Readonly<Partial<Record<JobKind, JobHandler>>>;
@@ -61,7 +62,8 @@ async function pending(store: Store, now: number): Promise<readonly Job[]> {
   }
 }
 
-async function runJob(context: JobContext, handler: JobHandler | undefined, job: Job, signal: AbortSignal): Promise<void> {
+/** Does it now, as far as it comes: what is not finished afterwards is to be begun again. */
+export async function runJob(context: JobContext, handler: JobHandler | undefined, job: Job, signal: AbortSignal): Promise<void> {
   const { store, clock, log } = context;
   let writtenAt = clock.monotonic();
   const report = async (progress: Readonly<Record<string, unknown>>) => {
@@ -72,7 +74,7 @@ async function runJob(context: JobContext, handler: JobHandler | undefined, job:
   try {
     await store.updateJob(job.id, { startedAt: clock.now() });
     log.info({ job: job.id, kind: job.kind }, "a job begins");
-    const result = handler === undefined ? unknownKind(job.kind) : await handler(job.args, report, signal);
+    const result = handler === undefined ? unknownKind(job.kind) : await handler(job.args, report, signal, job.progress);
     if (result === undefined) return;
     await store.updateJob(job.id, { ...result, finishedAt: clock.now() });
     log.info({ job: job.id, kind: job.kind, exitCode: result.exitCode }, "a job is done");

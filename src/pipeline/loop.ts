@@ -2,7 +2,7 @@ import { backoff } from "./backoff.ts";
 import type { SourceContext } from "./context.ts";
 import { type CycleReport, pollCycle } from "./poll.ts";
 import { openReader, type Reader } from "./reader.ts";
-import { guarded } from "./trouble.ts";
+import { guarded, type Trouble } from "./trouble.ts";
 import { createWake } from "./wake.ts";
 
 /** A source that showed nothing new for this long is polled at `poll_interval_idle`. */
@@ -18,12 +18,14 @@ export interface SourceLoop {
   run(signal: AbortSignal): Promise<void>;
   /** One complete cycle: everything listed, every open run asked for. */
   once(signal: AbortSignal): Promise<CycleReport>;
+  /** What the source is read with, also for work beside the loop; opened once. @throws StoreError */
+  reader(signal: AbortSignal): Promise<Reader | { readonly trouble: Trouble }>;
   /** Ends the wait for the next cycle: a secret was renewed. */
   readonly wakeUp: () => void;
 }
 
 interface LoopState {
-  reader?: Reader;
+  reader?: Promise<Reader | { readonly trouble: Trouble }> | undefined;
   failures: number;
   /** On the monotonic clock. */
   activeAt: number;
@@ -45,6 +47,7 @@ export function createSourceLoop(context: SourceContext): SourceLoop {
       }
     },
     once: (signal) => cycle(context, loop, true, signal),
+    reader: (signal) => readerOf(context, loop, signal),
     wakeUp: wake.ring,
   };
 }
@@ -58,10 +61,20 @@ async function cycle(context: SourceContext, loop: LoopState, everything: boolea
 }
 
 async function read(context: SourceContext, loop: LoopState, everything: boolean, signal: AbortSignal): Promise<CycleReport> {
-  const opened = loop.reader ?? (await guarded(() => openReader(context, signal)));
+  const opened = await guarded(() => readerOf(context, loop, signal));
   if ("trouble" in opened) return { collected: 0, fresh: 0, troubles: [opened.trouble] };
-  loop.reader = opened;
   return pollCycle(opened, everything, signal);
+}
+
+/** One reader, whoever asks first: the first start fixes the epoch once. */
+async function readerOf(context: SourceContext, loop: LoopState, signal: AbortSignal): Promise<Reader | { readonly trouble: Trouble }> {
+  loop.reader ??= openReader(context, signal);
+  const opening = loop.reader;
+  const forget = () => {
+    if (loop.reader === opening) loop.reader = undefined;
+  };
+  opening.then((opened) => "trouble" in opened && forget(), forget);
+  return opening;
 }
 
 /** How long until the next cycle, in ms. @param took how long this one took */

@@ -4,7 +4,7 @@ import type { MappingSettings } from "../trace/config.ts";
 import { linkedPlacement, nestedPlacement, ownPlacement } from "../trace/placement.ts";
 import type { Placement } from "../trace/span.ts";
 import type { PlaceContext } from "./context.ts";
-import { countAbsence, isGone } from "./watch.ts";
+import { countAbsence, GONE, hasSettled, isGone } from "./watch.ts";
 
 /**
  * Decides which trace each run lies in (trace-model.md, "Placement"): once, stored with its identity.
@@ -97,7 +97,8 @@ export async function resolvePlacements(
   return { fetched, resolutions: search.memo };
 }
 
-function absenceOf({ known, context }: Search, run: RunKey): NonNullable<Watch["absent"]> {
+function absenceOf({ known, context }: Search, run: WorkflowRun): NonNullable<Watch["absent"]> {
+  if (context.past && hasSettled(run, context.server.now())) return GONE;
   const watch = known.get(keyOf(run))?.watch;
   return countAbsence(watch?.reason === "ancestor" ? watch.absent : undefined, context.server.now());
 }

@@ -5,6 +5,7 @@ import { collectPage, type PageResult } from "./collect.ts";
 import type { SourceContext } from "./context.ts";
 import { type DetailReading, wantsDetail } from "./detail.ts";
 import { forgetLimit } from "./maintain.ts";
+import { type Paging, readPages } from "./paging.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
 
 /**
@@ -62,13 +63,18 @@ export async function openReader(context: SourceContext, signal: AbortSignal): P
     await store.commit({ source: source.name, state: current, runs: [] });
     log.info({ source: source.name, epoch: new Date(current.epoch).toISOString() }, "first start: runs that ended since then are followed");
   }
+  let saving: Promise<void> = Promise.resolve(); // a job may save while the loop does
   return {
     context,
     state: () => current,
-    async save(change) {
-      const next = { ...current, ...change };
-      await store.commit({ source: source.name, state: next, runs: [] });
-      current = next;
+    save(change) {
+      const saved = saving.then(async () => {
+        const next = { ...current, ...change };
+        await store.commit({ source: source.name, state: next, runs: [] });
+        current = next;
+      });
+      saving = saved.catch(() => undefined);
+      return saved;
     },
     feedTrusted: () => current.feed?.status === "trusted",
     memory: {
@@ -107,45 +113,36 @@ export interface ListingResult {
 /** What found no room tries again after this at the earliest: a disk that is full may say nothing before. */
 const CALL_BACK_AFTER_MS = 60_000;
 
-const NOTHING: ListingResult = { complete: false, collected: 0 };
-
 /**
  * Pages through the grouped log, newest first, and stores every page as it comes. A cursor that has expired
  * means from the start again, once: what was read is known by now, so that goes on quickly.
  * @throws StoreError
  */
 export async function listRuns(reader: Reader, listing: Listing, signal: AbortSignal): Promise<ListingResult> {
-  const seen = new Set<string>();
-  let restarted = false;
-  let result: ListingResult = { ...NOTHING, ...(listing.cursor !== undefined && { cursor: listing.cursor }) };
-  for (let pages = 0; pages < (listing.maxPages ?? Number.POSITIVE_INFINITY); pages += 1) {
-    const { cursor } = result;
-    const reply = await reader.context.source.list({ ...listing.query, ...(cursor !== undefined && { cursor }) }, listing.purpose, signal);
-    if (reply.kind === "refused" && reply.reason === "bad_request" && cursor !== undefined && !restarted) {
-      restarted = true;
-      seen.clear();
-      result = { ...NOTHING, collected: result.collected };
-      continue;
-    }
-    if (reply.kind !== "ok") return { ...result, trouble: troubleOf(reply) };
-    const stored = await storePage(reader, reply, true, signal);
-    const page = reply.value;
-    result = progress(result, page, stored.collected);
-    await listing.onPage?.(page, stored);
-    if (page.cursor === undefined || listing.isEnough(page, stored)) return { ...result, complete: true };
-    if (seen.has(page.cursor))
-      return { ...result, trouble: { kind: "refused", message: "the API repeats a cursor: its paging does not end" } };
-    seen.add(page.cursor);
-  }
-  return result;
+  let seen: Seen = { collected: 0 };
+  const paging: Paging = {
+    ...listing,
+    restarts: 1,
+    onRestart() {
+      seen = { collected: seen.collected };
+    },
+    async visit(reply) {
+      const stored = await storePage(reader, reply, true, signal);
+      seen = progress(seen, reply.value, stored.collected);
+      await listing.onPage?.(reply.value, stored);
+      return listing.isEnough(reply.value, stored);
+    },
+  };
+  const { cursor, ...paged } = await readPages(reader.context.source, paging, signal);
+  return { ...paged, ...seen, ...(cursor !== undefined && { cursor }) };
 }
 
-function progress(before: ListingResult, page: RunPage, collected: number): ListingResult {
+type Seen = Pick<ListingResult, "newestCreatedAt" | "oldestCreatedAt" | "collected">;
+
+function progress(before: Seen, page: RunPage, collected: number): Seen {
   const created = page.runs.map((run) => run.createdAt);
-  const { cursor: _, ...rest } = before;
   return {
-    ...rest,
-    ...(page.cursor !== undefined && { cursor: page.cursor }),
+    ...before,
     ...(created.length > 0 && {
       newestCreatedAt: Math.max(before.newestCreatedAt ?? Number.NEGATIVE_INFINITY, ...created),
       oldestCreatedAt: Math.min(before.oldestCreatedAt ?? Number.POSITIVE_INFINITY, ...created),

@@ -73,7 +73,7 @@ function goesOn(top: WorkflowRun, run: WorkflowRun, config: SourceContext["confi
 /** What each run's verdict needs of its tree; nothing is looked up where no destination samples. */
 export async function treeFacts(
   context: SourceContext,
-  read: { readonly retention?: number | undefined; readonly readAt?: Millis | undefined },
+  read: { readonly retention?: number | undefined; readonly readAt?: Millis | undefined; readonly past?: boolean | undefined },
   runs: readonly WorkflowRun[],
   resolutions: ReadonlyMap<string, Resolution>,
 ): Promise<ReadonlyMap<string, TreeFacts>> {
@@ -85,7 +85,7 @@ export async function treeFacts(
     const resolution = resolutions.get(keyOf(run));
     if (resolution?.kind !== "placed" || !isTerminal(run)) continue;
     const size = await store.traceSize(resolution.placement.traceId);
-    const late = isLate(endOf(run), retentionOf(context, read.retention), server.now());
+    const late = !read.past && isLate(endOf(run), retentionOf(context, read.retention), server.now());
     const top = resolution.top === undefined ? run : atHand.get(keyOf(resolution.top));
     const [record] = top !== undefined || resolution.top === undefined ? [] : await store.findRuns(source.name, [resolution.top]);
     const unfinished = top === undefined ? isTreeUnfinished(record, config, read.readAt) : goesOn(top, run, config, read.readAt);

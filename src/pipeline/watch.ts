@@ -1,4 +1,4 @@
-import { isSettled, isTerminal, type Millis, type Step, type WorkflowRun } from "../model/run.ts";
+import { endOf, isSettled, isTerminal, type Millis, type Step, type WorkflowRun } from "../model/run.ts";
 import type { Watch } from "../state/store.ts";
 
 /** When a run is asked for again. Pure: the rules of delivery.md, "Open set". */
@@ -18,6 +18,8 @@ export interface WatchRules {
   readonly maxInterval: number;
   /** A trusted feed will say when the run ends. */
   readonly feed: boolean;
+  /** Other runs of a tree are not read for so long: no verdict before, in ms. */
+  readonly verdictAfter?: number | undefined;
 }
 
 /** Doubles with every poll, from `interval` to `maxInterval`, in ms. */
@@ -55,7 +57,8 @@ export function watchFailure(run: WorkflowRun, previous: Watch | undefined, now:
 /** The next look at a run that has to wait for its ancestor, for a verdict, or for the log to show the end that the feed named. */
 export function watchWaiting(reason: "ancestor" | "verdict" | "ended", previous: Watch | undefined, now: Millis, rules: WatchRules): Watch {
   const polls = pollsSince(previous, reason, now);
-  return { reason, polls, dueAt: now + pollInterval(polls, rules) };
+  const atLeast = reason === "verdict" ? (rules.verdictAfter ?? 0) : 0;
+  return { reason, polls, dueAt: now + Math.max(atLeast, pollInterval(polls, rules)) };
 }
 
 /** A run without room on the disk is called back when there is some; the time is for the case that nobody does. */
@@ -82,6 +85,14 @@ export function watchAbsent(previous: Watch, now: Millis, rules: WatchRules): Wa
 
 export function countAbsence(previous: Watch["absent"], now: Millis): NonNullable<Watch["absent"]> {
   return { count: (previous?.count ?? 0) + 1, since: previous?.since ?? now };
+}
+
+/** The absence of what nobody has to look for again. */
+export const GONE: NonNullable<Watch["absent"]> = { count: GONE_AFTER_ANSWERS, since: 0 };
+
+/** It ended so long ago that everything around it is in the log, or never will be. */
+export function hasSettled(run: WorkflowRun, now: Millis): boolean {
+  return isTerminal(run) && now - endOf(run) >= GONE_AFTER_MS;
 }
 
 export function isGone(absent: NonNullable<Watch["absent"]>, now: Millis): boolean {

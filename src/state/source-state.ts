@@ -1,5 +1,8 @@
 import type { Millis } from "../model/run.ts";
 
+/** What `fromDate` and `toDate` of the grouped log compare: Upstash's own sources contradict each other. */
+export type DateReading = "creation" | "event" | "last-event";
+
 /** How far a source was read. Stored whole with each page that changes it. */
 export interface SourceState {
   /** Runs that ended before this are none of ours. */
@@ -10,6 +13,8 @@ export interface SourceState {
   readonly openListed?: boolean;
   /** When the lookback was last listed whole, on the API's clock. */
   readonly lookbackAt?: Millis;
+  /** Found out with a known run; absent where that was not possible yet. */
+  readonly dates?: DateReading;
   readonly feed?: FeedState;
   readonly sweep?: SweepState;
   /** Start of the last cycle that read everything there was to be read: what was shown before is known. */

@@ -7,6 +7,7 @@ import { addJob, jobs, updateJob } from "./sqlite-jobs.ts";
 import { maintain } from "./sqlite-maintain.ts";
 import { fetchDamagedAgain, queued, settle } from "./sqlite-outbox.ts";
 import { dropQuarantined, quarantined, quarantinedBytes, requeue } from "./sqlite-quarantine.ts";
+import { refetch } from "./sqlite-refetch.ts";
 import { dueRuns, findMarks, findRuns, findRunsById, hasten, nextDue, traceSize, watched } from "./sqlite-runs.ts";
 import { readSource } from "./sqlite-sources.ts";
 import { outcomes, size, status } from "./sqlite-status.ts";
@@ -83,6 +84,7 @@ function quarantineMethods(db: Database) {
     quarantinedBytes: async (id) => db.read(() => quarantinedBytes(db, id)),
     requeue: async (ids, at) => db.write(() => requeue(db, ids, at)),
     dropQuarantined: async (ids) => db.write(() => dropQuarantined(db, ids)),
+    refetch: async (source, keys, everything, dueAt) => db.write(() => refetch(db, source, keys, everything, dueAt)),
   } satisfies Partial<Store>;
 }
 

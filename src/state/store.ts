@@ -71,6 +71,11 @@ export interface Store {
   requeue(ids: readonly number[], now: Millis): Promise<{ readonly requeued: number; readonly refetch: number }>;
   /** The bytes go; a part of which nothing is left to decide or deliver, and nothing was delivered, becomes `dropped`. How many. */
   dropQuarantined(ids: readonly number[]): Promise<number>;
+  /**
+   * These runs, which were collected before, are collected again (phase `waiting`, watch `refetch`, due at `dueAt`): for
+   * destinations that have nothing of them, and with `everything` also for those that have. What is still queued stays so.
+   */
+  refetch(source: string, keys: readonly RunKey[], everything: boolean, dueAt: Millis): Promise<void>;
 
   /**
    * Forgets identities that expired (ended, not watched, nothing queued), trims the quarantine to its caps, ends

@@ -224,7 +224,7 @@ test("what cannot be listed whole says why, and is never complete", async () => 
 
 test("as a job it gives its report, and does not pretend to be done when it was stopped", async () => {
   const of = context();
-  const handlers = createHandlers({ store, sources: [of], clock: of.clock, wakeUp: () => undefined });
+  const handlers = createHandlers({ store, sources: [of], loops: [], clock: of.clock, wakeUp: () => undefined });
   const args = { from: 0, to: NOW, repair: false };
   replies = [page([ended("r")])];
   const listed: unknown[] = [];

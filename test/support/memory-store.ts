@@ -339,6 +339,18 @@ function isOf({ shown }: Entry, run: Run, part: number, destination: string): bo
   return shown.part === part && shown.destination === destination && runId(shown.source, shown.key) === runId(run.source, run.key);
 }
 
+function collectAgain(memory: Memory, run: Run, everything: boolean, dueAt: number): void {
+  for (const [name, outcome] of everything ? run.outcomes : []) {
+    const [part = 0, destination = ""] = [Number(name.split(" ", 1)[0]), name.slice(name.indexOf(" ") + 1)];
+    const queued = memory.deliveries.some((one) => one.run === run && one.part === part && one.destination === destination);
+    if (queued || outcome === REFETCH || memory.destinations.get(destination)?.removedAt !== undefined) continue;
+    run.outcomes.set(name, REFETCH);
+    for (const entry of memory.quarantine) if (isOf(entry, run, part, destination)) entry.content = undefined;
+  }
+  run.phase = "waiting";
+  run.watch = { reason: "refetch", dueAt, polls: 0 };
+}
+
 function enqueue(memory: Memory, delivery: Omit<Delivery, "id" | "queuedAt">, queuedAt = memory.now()): void {
   memory.ids.delivery += 1;
   memory.deliveries.push({ ...delivery, id: memory.ids.delivery, queuedAt });
@@ -423,6 +435,12 @@ function quarantineMethods(memory: Memory) {
       const entries = memory.quarantine.filter(({ shown, dropped }) => ids.includes(shown.id) && !dropped && shown.key.createdAt !== 0);
       const requeued = entries.filter((entry) => requeue(memory, entry, now)).length;
       return { requeued, refetch: entries.length - requeued };
+    },
+    async refetch(source, keys, everything, dueAt) {
+      for (const key of keys) {
+        const run = memory.runs.get(runId(source, key));
+        if (run !== undefined) collectAgain(memory, run, everything, dueAt);
+      }
     },
     async dropQuarantined(ids) {
       const entries = memory.quarantine.filter(({ shown, dropped }) => ids.includes(shown.id) && !dropped);

@@ -1,0 +1,191 @@
+import { z } from "zod";
+import type { Millis } from "../model/run.ts";
+import type { RunQuery } from "../sources/source.ts";
+import type { DateReading } from "../state/source-state.ts";
+import { type BackfillCounts, type BackfillWork, NO_COUNTS, storeWindow, waitForRoom } from "./backfill-page.ts";
+import { settleWaiting } from "./backfill-waiting.ts";
+import { findDateReading } from "./date-reading.ts";
+import { listWindows } from "./list-windows.ts";
+import { type PatientSource, patientSource } from "./patience.ts";
+import type { Reader } from "./reader.ts";
+import { type Plan, planOf, RUNS_PER_WINDOW, remainingWindows, subtractWindows, totalWidth, type Window } from "./windows.ts";
+
+/**
+ * Collects the runs that were created in a range of time, whenever they ended: lists windows of it, oldest first,
+ * under all three readings of `fromDate` and `toDate`. It can be stopped at any moment: what is left is in its
+ * progress, and the state knows what was collected.
+ */
+
+/** The log API's page of grouped runs. */
+const PAGE = 10;
+/** However dense the newest page is, the first windows are not smaller than this share of the range. */
+const MOST_FIRST_WINDOWS = 200;
+
+const windowSchema = z.object({ from: z.number(), to: z.number() });
+
+/** As it stands in the job's row. */
+export const backfillSchema = z.object({
+  from: z.number(),
+  to: z.number(),
+  workflowUrls: z.array(z.string()),
+  labels: z.array(z.string()),
+  states: z.array(z.string()),
+  force: z.boolean(),
+  /** The user's own words: who says the same again wants to go on with it. */
+  words: z.string(),
+  dryRun: z.boolean(),
+  concurrency: z.int().positive(),
+});
+export type BackfillArgs = z.infer<typeof backfillSchema>;
+
+const countsSchema = z.record(z.string(), z.number());
+/** What a stopped backfill has left, as far as a row that another version wrote can be believed. */
+export const leftSchema = z.object({
+  sources: z.array(
+    z.object({ source: z.string(), range: windowSchema, left: z.array(windowSchema), counts: countsSchema, requests: z.number() }),
+  ),
+});
+
+/** How far the backfill of one source is. */
+export interface SourceBackfill {
+  readonly source: string;
+  /** All that is listed for it, and what of that is still to be done. */
+  readonly range: Window;
+  readonly left: readonly Window[];
+  readonly counts: BackfillCounts;
+  readonly requests: number;
+  /** Runs of the range that wait for another run, when all was listed. */
+  readonly waiting?: number;
+  /** Requests per second that it may use now; ms that it ran so far in this process. */
+  readonly allowed: number;
+  readonly took: number;
+  readonly dates?: DateReading | undefined;
+  readonly complete: boolean;
+  /** Why it is not complete. */
+  readonly trouble?: string;
+}
+
+export type Report = (progress: SourceBackfill) => Promise<void>;
+
+/** What was done of the same range before. */
+export type Before = z.infer<typeof leftSchema>["sources"][number] | undefined;
+
+/** @throws StoreError where the state cannot be used: it goes on when it is called again with what was reported last */
+export async function backfillSource(
+  reader: Reader,
+  args: BackfillArgs,
+  before: Before,
+  report: Report,
+  signal: AbortSignal,
+): Promise<SourceBackfill> {
+  const { context } = reader;
+  const source = patientSource(context);
+  const dates = reader.state().dates ?? (await learnDates(reader, args, source, signal));
+  const range = rangeOf(args, dates, context.server.now());
+  const work = { reader, source, args, dates, counts: { ...NO_COUNTS, ...before?.counts } };
+  const progress = progressOf(work, range, before?.requests ?? 0);
+  let plan = await firstPlan(work, undone(range, before), signal);
+  const listed = await listWindows(
+    {
+      source,
+      server: context.server,
+      query: queryOf(args),
+      purpose: "backfill",
+      concurrency: args.concurrency,
+      plan,
+      splits: dates === "creation",
+      openEnd: isOpenEnded(dates) ? range.to : undefined,
+      onPlan(next) {
+        plan = next;
+        return report(progress(plan));
+      },
+      async store(window, pages, stop) {
+        if (!args.dryRun) await waitForRoom(context, stop);
+        await storeWindow(work, window, pages, stop);
+        await report(progress(plan));
+      },
+    },
+    signal,
+  );
+  if (listed.trouble !== undefined) return { ...progress(listed.plan), trouble: listed.trouble.message };
+  const waiting = args.dryRun ? 0 : await settleWaiting(work, signal);
+  return { ...progress(listed.plan), complete: !signal.aborted, waiting };
+}
+
+/** @param asked requests before this process */
+function progressOf({ reader: { context }, source, counts, dates }: BackfillWork, range: Window, asked: number) {
+  const startedAt = context.clock.monotonic();
+  return (plan: Plan): SourceBackfill => ({
+    source: context.source.name,
+    range,
+    left: remainingWindows(plan),
+    counts: { ...counts },
+    requests: asked + source.requests(),
+    allowed: context.source.budget().allowed,
+    took: context.clock.monotonic() - startedAt,
+    dates,
+    complete: false,
+  });
+}
+
+/** Of a source that cannot be read at all. */
+export function unread(source: string, { from, to }: BackfillArgs, trouble: string): SourceBackfill {
+  const range = { from, to };
+  return { source, range, left: [range], counts: NO_COUNTS, requests: 0, allowed: 0, took: 0, complete: false, trouble };
+}
+
+/** Found out once per source, and stored. */
+async function learnDates(
+  reader: Reader,
+  { dryRun }: BackfillArgs,
+  source: PatientSource,
+  signal: AbortSignal,
+): Promise<DateReading | undefined> {
+  const { server, log, source: original } = reader.context;
+  const dates = await findDateReading({ source, server }, "backfill", signal);
+  if (dates !== undefined && !dryRun) await reader.save({ dates });
+  log.info({ source: original.name, dates: dates ?? "not known" }, "what fromDate and toDate compare");
+  return dates;
+}
+
+/** Where a run may be shown by its last event alone, the last window is open to now. */
+function isOpenEnded(dates: DateReading | undefined): boolean {
+  return dates === undefined || dates === "last-event";
+}
+
+function rangeOf({ from, to }: BackfillArgs, dates: DateReading | undefined, now: Millis): Window {
+  return { from, to: isOpenEnded(dates) ? Math.max(to, now) : Math.min(to, now) };
+}
+
+/** Of the range what was not done before: that may have been another range, asked for in the same words earlier. */
+function undone(range: Window, before: Before): Window[] {
+  if (before === undefined) return [range];
+  return subtractWindows([range], subtractWindows([before.range], before.left));
+}
+
+/** What the API can leave out by itself; where the user names several, it is left to us. */
+function queryOf({ workflowUrls, labels, states }: BackfillArgs): Omit<RunQuery, "cursor"> {
+  const [workflowUrl, ...otherUrls] = workflowUrls;
+  const [state, ...otherStates] = states;
+  return {
+    count: PAGE,
+    ...(workflowUrl !== undefined && otherUrls.length === 0 && { workflowUrl }),
+    ...(state !== undefined && otherStates.length === 0 && { state }),
+    ...(labels.length > 0 && { labels }),
+  };
+}
+
+/** The newest page tells how dense the log is: a first guess, which every window corrects. */
+async function firstPlan({ source, args, reader }: BackfillWork, open: readonly Window[], signal: AbortSignal): Promise<Plan> {
+  const total = totalWidth(open);
+  if (total === 0) return planOf([], 1);
+  const [first, last] = [open[0], open.at(-1)];
+  const dates = { ...(first && { fromDate: first.from }), ...(last && { toDate: last.to }) };
+  const reply = await source.list({ ...queryOf(args), ...dates }, "backfill", signal);
+  if (reply.kind !== "ok") return planOf(open, total);
+  reader.context.server.observe(reply.serverTime);
+  const created = reply.value.runs.map((run) => run.createdAt);
+  if (reply.value.cursor === undefined || created.length < 2) return planOf(open, total);
+  const span = Math.max(...created) - Math.min(...created);
+  return planOf(open, Math.max(total / MOST_FIRST_WINDOWS, Math.min(total, (span * RUNS_PER_WINDOW) / created.length)));
+}

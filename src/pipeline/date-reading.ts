@@ -1,0 +1,46 @@
+import { endOf, isTerminal, keyOf, type WorkflowRun } from "../model/run.ts";
+import type { Purpose, RunQuery, RunSource } from "../sources/source.ts";
+import type { DateReading } from "../state/source-state.ts";
+import type { ServerClock } from "./clock.ts";
+
+/**
+ * What `fromDate` and `toDate` compare is found out with a known run: it is looked for around its creation, then
+ * after that, and at last before it was there at all, where no reading may show it.
+ */
+
+/** The run has to last so long that its creation can be told from its end, in ms. */
+const SHORTEST_MS = 20;
+/** Before the creation, in ms: clocks differ. */
+const BEFORE_MS = 1_000;
+const PAGE = 10;
+
+/** Undefined: there is no run that it could be seen with, or the API said something that fits none of the three. */
+export async function findDateReading(
+  { source, server }: { readonly source: Pick<RunSource, "list">; readonly server: Pick<ServerClock, "observe"> },
+  purpose: Purpose,
+  signal: AbortSignal,
+): Promise<DateReading | undefined> {
+  const list = async (query: RunQuery): Promise<readonly WorkflowRun[] | undefined> => {
+    const reply = await source.list({ count: PAGE, ...query }, purpose, signal);
+    if (reply.kind !== "ok") return undefined;
+    server.observe(reply.serverTime);
+    return reply.value.runs;
+  };
+  const run = longest((await list({ state: "RUN_SUCCESS" })) ?? []);
+  if (run === undefined) return undefined;
+  const { id, createdAt } = run;
+  const middle = createdAt + Math.floor((endOf(run) - createdAt) / 4);
+  const shows = async (query: RunQuery) => (await list({ workflowRunId: id, ...query }))?.some((shown) => keyOf(shown) === keyOf(run));
+  const atCreation = await shows({ fromDate: createdAt - BEFORE_MS, toDate: middle });
+  const later = await shows({ fromDate: middle + 1 });
+  if (atCreation === undefined || later === undefined) return undefined;
+  if (atCreation !== later) return atCreation ? "creation" : "last-event";
+  if (!atCreation || (await shows({ toDate: createdAt - BEFORE_MS })) !== false) return undefined;
+  return "event";
+}
+
+function longest(runs: readonly WorkflowRun[]): WorkflowRun | undefined {
+  const length = (run: WorkflowRun) => endOf(run) - run.createdAt;
+  const ended = runs.filter((run) => isTerminal(run) && length(run) >= SHORTEST_MS);
+  return ended.reduce<WorkflowRun | undefined>((best, run) => (best === undefined || length(run) > length(best) ? run : best), undefined);
+}
