@@ -18,12 +18,15 @@ export interface Options {
   /** For so long reading goes on when nothing new is created. */
   readonly restSeconds?: number;
   readonly requestsPerSecond?: number;
+  /** It ends with the hour in which reading has fallen behind. */
+  readonly untilBehind?: boolean;
   readonly seed?: number;
 }
 
 export interface Figures {
   readonly rate: number;
   readonly feed: boolean;
+  /** That were simulated: less than was asked for where it ended early. */
   readonly seconds: number;
   readonly requestsPerSecond: number;
   /** Per run that was collected; `read` without the safety nets (newest page, lookback, sweep). */
@@ -32,9 +35,9 @@ export interface Figures {
   readonly byPurpose: Partial<Record<Purpose, number>>;
   /** At the end, ms: how far behind is what was listed whole (with the feed: the feed). */
   readonly lag: number;
-  /** From a run's end to its spans in the state, ms; of the second half of the time. */
+  /** From a run's end to its spans in the state, ms; without those of the first half hour, or of the first half of the time. */
   readonly freshness: { readonly p50: number; readonly p99: number };
-  /** Runs that had ended and were not collected: after half of the time, and at the end. */
+  /** Runs that had ended and were not collected: after half of the last hour (or of the time), and at the end. */
   readonly backlog: readonly [number, number];
   readonly fallsBehind: boolean;
   /** Over the whole time, the rest included. */
@@ -58,9 +61,9 @@ interface Rig {
 }
 
 export async function simulate(options: Options): Promise<Figures> {
-  const { feed, seconds, restSeconds = 0 } = options;
+  const { feed, restSeconds = 0 } = options;
   const rig = setUp(options);
-  const { clock, store, source, runs, delays } = rig;
+  const { clock, store, source, runs } = rig;
   const context = readContext({
     clock,
     api: { source },
@@ -71,12 +74,10 @@ export async function simulate(options: Options): Promise<Figures> {
   });
   const stop = new AbortController();
   const loop = createSourceLoop(context).run(stop.signal);
-  await clock.advance((seconds * 1_000) / 2);
-  const half = backlog(rig);
-  delays.length = 0;
-  await clock.advance((seconds * 1_000) / 2);
+  const stretches = await inStretches(options, rig);
+  const { seconds, backlog } = stretches[stretches.length - 1] as Stretch;
   const sent = { ...source.requests };
-  const figures = { ...measured(options, sent, rig), backlog: [half, backlog(rig)] as const, lag: await lagOf(store, clock, feed) };
+  const figures = { ...measured(options, seconds, sent, rig), backlog, lag: await lagOf(store, clock, feed) };
   await clock.advance(restSeconds * 1_000);
   stop.abort();
   await clock.until(loop);
@@ -84,11 +85,46 @@ export async function simulate(options: Options): Promise<Figures> {
   const { ended, collected } = endings(runs, store, clock.now() - (restSeconds > 0 ? 360_000 : 0));
   return {
     ...figures,
-    fallsBehind: isBehind(figures.backlog, figures.freshness.p50, options),
+    fallsBehind: stretches.some(({ behind }) => behind),
     ended,
     collectedOnce: collected.filter((times) => times === 1).length,
     collectedMoreThanOnce: collected.filter((times) => times > 1).length,
   };
+}
+
+/** An hour, or all the time there is. */
+interface Stretch {
+  /** From the start to its end. */
+  readonly seconds: number;
+  /** After half of it, and at its end. */
+  readonly backlog: readonly [number, number];
+  readonly behind: boolean;
+}
+
+const LONGEST_STRETCH = 3_600;
+
+/** Lets the time pass, hour by hour; where it is to end when reading has fallen behind, that is after a whole hour of it. */
+async function inStretches(options: Options, rig: Rig): Promise<Stretch[]> {
+  const { seconds, untilBehind = false } = options;
+  const stretches: Stretch[] = [];
+  for (let passed = 0; passed < seconds; ) {
+    const length = Math.min(LONGEST_STRETCH, seconds - passed);
+    await rig.clock.advance(length * 500);
+    const half = backlog(rig);
+    if (passed === 0) rig.delays.length = 0; // it has just begun
+    const before = rig.delays.length;
+    await rig.clock.advance(length * 500);
+    passed += length;
+    const waits = [half, backlog(rig)] as const;
+    const p50 = quantile(
+      rig.delays.slice(before).sort((a, b) => a - b),
+      0.5,
+    );
+    const behind = isBehind(waits, p50, { rate: options.rate, seconds: length });
+    stretches.push({ seconds: passed, backlog: waits, behind });
+    if (behind && untilBehind) break;
+  }
+  return stretches;
 }
 
 function setUp({ rate, feed, seconds, requestsPerSecond = REQUESTS_PER_SECOND, seed = SEED }: Options): Rig {
@@ -99,7 +135,7 @@ function setUp({ rate, feed, seconds, requestsPerSecond = REQUESTS_PER_SECOND, s
   return { runs, clock, store, delays, source: simulatedSource(runs, clock, { requestsPerSecond, latency: LATENCY_MS, feed }) };
 }
 
-function measured({ rate, feed, seconds }: Options, sent: SimulatedSource["requests"], { delays, store }: Rig) {
+function measured({ rate, feed }: Options, seconds: number, sent: SimulatedSource["requests"], { delays, store }: Rig) {
   const requests = Object.values(sent).reduce((sum, count) => sum + count, 0);
   const perSecond = Object.entries(sent).map(([purpose, count]) => [purpose, count / seconds]);
   const collected = store.collected.reduce((sum, times) => sum + times, 0);
@@ -122,11 +158,13 @@ const quantile = (sorted: readonly number[], share: number): number => sorted[Ma
 /** Of the runs that ended since the start: how many there are, and how often each was collected. */
 function endings(runs: Stream, store: StreamStore, now: number): { ended: number; collected: number[] } {
   const collected: number[] = [];
-  for (let index = 0; index < Math.min(runs.count, runs.indexAt(now)); index += 1) {
+  const end = Math.min(runs.count, runs.indexAt(now));
+  const look = (index: number) => {
     const times = store.collected[index] ?? 0;
-    const { endsAt } = runs.program(index);
-    if (times > 0 || (endsAt > runs.start && endsAt <= now)) collected.push(times);
-  }
+    if (times > 0 || runs.endsAt(index) <= now) collected.push(times);
+  };
+  for (const index of store.early) look(index);
+  for (let index = runs.first; index < end; index += 1) look(index);
   return { ended: collected.length, collected };
 }
 
@@ -138,7 +176,7 @@ function backlog({ runs, store, clock }: Rig): number {
  * What waits has grown by more than half a minute of runs beyond a twentieth of what ended, or half of them waited for a
  * minute and more. (Without the feed a long run is asked for every five minutes: so long some always wait.)
  */
-function isBehind([half, end]: Figures["backlog"], p50: number, { rate, seconds }: Options): boolean {
+function isBehind([half, end]: Figures["backlog"], p50: number, { rate, seconds }: Pick<Options, "rate" | "seconds">): boolean {
   return end - half > (rate * seconds) / 2 / 20 + 30 * rate || p50 > 60_000;
 }
 

@@ -3,7 +3,7 @@ import type { RunKey } from "../../src/model/run.ts";
 import type { SourceState } from "../../src/state/source-state.ts";
 import type { PageCommit, RunChange, RunRecord, Store, Watch, WatchedRun } from "../../src/state/store.ts";
 import { openMemoryStore } from "../support/memory-store.ts";
-import { indexOf, MIX, type Stream } from "./stream.ts";
+import { indexOf, type Stream } from "./stream.ts";
 
 /**
  * A store for very many runs that come from a stream: of a run that is done it keeps one byte, and what is due is
@@ -12,6 +12,8 @@ import { indexOf, MIX, type Stream } from "./stream.ts";
 export interface StreamStore extends Store {
   /** How often each run was collected, by its number. */
   readonly collected: Uint8Array;
+  /** Runs from before the start that were open then, or that were collected since. */
+  readonly early: ReadonlySet<number>;
 }
 
 /** @param onCollected told of each run's number when its spans are stored */
@@ -19,6 +21,7 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
   const live = new Map<number, RunRecord>();
   const due = dueTimes();
   const collected = new Uint8Array(stream.count);
+  const early = new Set(stream.openAtStart());
   const events = new Map<number, Map<string, MessageEvent>>();
   let state: SourceState = steadyState(stream.start, feed);
   for (const record of openAtStart(stream, feed)) keep(record);
@@ -36,7 +39,7 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
     const known = live.get(index);
     if (known !== undefined) return known;
     if (collected[index]) return doneRecord(key, [0]);
-    return index < stream.first && stream.program(index).endsAt <= stream.start ? doneRecord(key, [0]) : undefined;
+    return index < stream.first && stream.endsAt(index) <= stream.start ? doneRecord(key, [0]) : undefined;
   }
 
   function change({ key: { id, createdAt }, parts = [], phase, watch, placement, endedAt }: RunChange): void {
@@ -47,6 +50,7 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
     if (parts.some(({ part }) => part === 0)) {
       const index = indexOf(id);
       collected[index] = (collected[index] ?? 0) + 1;
+      if (index < stream.first) early.add(index);
       onCollected(index);
     }
     const seen = [...new Set([...(before?.parts ?? []), ...parts.map(({ part }) => part)])];
@@ -67,6 +71,7 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
   return {
     ...openMemoryStore(),
     collected,
+    early,
     readSource: async () => state,
     findRuns: async (_, keys) => keys.map(find),
     readEvents: async (_, keys) => keys.map(({ id }) => [...(events.get(indexOf(id))?.values() ?? [])]),
@@ -110,11 +115,9 @@ function steadyState(start: number, feed: boolean): SourceState {
 
 /** Runs that go on at `start`, each asked for at some moment of its interval. */
 function* openAtStart(stream: Stream, feed: boolean): Generator<RunRecord> {
-  const longest = Math.max(...MIX.map(({ length }) => length));
   const interval = feed ? HOUR : 300_000;
-  for (let index = stream.indexAt(stream.start - longest); index < stream.first; index += 1) {
-    const { id, createdAt, endsAt } = stream.program(index);
-    if (endsAt <= stream.start || createdAt >= stream.start) continue;
+  for (const index of stream.openAtStart()) {
+    const { id, createdAt } = stream.program(index);
     const polls = Math.min(6, Math.floor(Math.log2((stream.start - createdAt) / 5_000 + 1)));
     const dueAt = stream.start + ((index * 7_919) % (feed ? interval : Math.min(interval, 5_000 * 2 ** polls)));
     yield { source: SOURCE, key: { id, createdAt }, phase: "open", parts: [], watch: { reason: "open", polls, dueAt } };
@@ -124,25 +127,41 @@ function* openAtStart(stream: Stream, feed: boolean): Generator<RunRecord> {
 /** Numbers by the time they are due at: in buckets of a second, so that few are ever put in order. */
 function dueTimes() {
   const buckets = new Map<number, Map<number, number>>();
-  let seconds: number[] = [];
+  /** Of the buckets there are, in order. */
+  const seconds: number[] = [];
   const secondOf = (time: number) => Math.floor(time / 1_000);
+
+  function placeOf(second: number): number {
+    let [low, high] = [0, seconds.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((seconds[middle] ?? 0) < second) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  function remove(index: number, second: number): void {
+    const bucket = buckets.get(second);
+    bucket?.delete(index);
+    if (bucket?.size !== 0) return;
+    buckets.delete(second);
+    seconds.splice(placeOf(second), 1);
+  }
+
+  function add(index: number, time: number): void {
+    const second = secondOf(time);
+    const bucket = buckets.get(second) ?? new Map<number, number>();
+    bucket.set(index, time);
+    if (buckets.has(second)) return;
+    buckets.set(second, bucket);
+    seconds.splice(placeOf(second), 0, second);
+  }
+
   return {
     move(index: number, from: number | undefined, to: number | undefined): void {
-      if (from !== undefined) {
-        const bucket = buckets.get(secondOf(from));
-        bucket?.delete(index);
-        if (bucket?.size === 0) {
-          buckets.delete(secondOf(from));
-          seconds = seconds.filter((second) => second !== secondOf(from));
-        }
-      }
-      if (to === undefined) return;
-      const bucket = buckets.get(secondOf(to)) ?? new Map<number, number>();
-      if (bucket.size === 0) {
-        buckets.set(secondOf(to), bucket);
-        seconds = [...seconds, secondOf(to)].sort((a, b) => a - b);
-      }
-      bucket.set(index, to);
+      if (from !== undefined) remove(index, secondOf(from));
+      if (to !== undefined) add(index, to);
     },
     until(now: number, limit: number): number[] {
       const found: number[] = [];

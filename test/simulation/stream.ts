@@ -14,10 +14,14 @@ export interface Stream {
   /** Runs there will ever be. */
   readonly count: number;
   program(index: number): Program & { readonly endsAt: number };
+  /** As the program says it, without making one. */
+  endsAt(index: number): number;
   /** Numbers of the runs created before `time` are lower. */
   indexAt(time: number): number;
   /** Events with `from` < time <= `to`, in no order. */
   events(from: number, to: number): NumberedEvent[];
+  /** Runs that go on at `start`. */
+  openAtStart(): number[];
 }
 
 export interface NumberedEvent extends RunEvent {
@@ -73,6 +77,8 @@ export function stream(options: { rate: number; start: number; seconds: number; 
     return index;
   }
 
+  const endsAt = (index: number): number => createdAt(index) + lengthOf(index);
+
   function eventsAt(length: number, position: number, from: number, to: number): NumberedEvent[] {
     const offset = offsetOf(position, length);
     const found: NumberedEvent[] = [];
@@ -86,6 +92,14 @@ export function stream(options: { rate: number; start: number; seconds: number; 
     return found;
   }
 
+  function openAtStart(): number[] {
+    const found: number[] = [];
+    const longest = Math.max(...MIX.map(({ length }) => length));
+    for (let index = indexAt(start - longest); index < first; index += 1)
+      if (createdAt(index) < start && endsAt(index) > start) found.push(index);
+    return found;
+  }
+
   const fails = (index: number) => chanceOf(index, seed + 2) < 1 / FAILS_ONE_IN;
   return {
     rate,
@@ -93,10 +107,12 @@ export function stream(options: { rate: number; start: number; seconds: number; 
     first,
     count,
     indexAt,
+    openAtStart,
+    endsAt,
     program: (index) => ({
       id: idOf(index),
       createdAt: createdAt(index),
-      endsAt: createdAt(index) + lengthOf(index),
+      endsAt: endsAt(index),
       state: fails(index) ? "RUN_FAILED" : "RUN_SUCCESS",
     }),
     events: (from, to) =>
