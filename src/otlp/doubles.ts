@@ -1,6 +1,5 @@
 import type { Encoding } from "../destinations/destination.ts";
 import type { Attributes } from "../trace/span.ts";
-import { fields } from "./wire.ts";
 
 /**
  * OpenTelemetry's serializers write every integral number as an int, so a duration of exactly 3 s would
@@ -14,15 +13,18 @@ import { fields } from "./wire.ts";
  *   that text can only be a key.
  */
 export function markDoubles(attributes: Attributes, encoding: Encoding, doubles: ReadonlySet<string>): Record<string, unknown> {
-  const marked: Record<string, unknown> = { ...attributes };
-  for (const [key, value] of Object.entries(attributes)) {
+  let marked: Record<string, unknown> | undefined; // of most spans nothing: no copy of those
+  for (const key of Object.keys(attributes)) {
+    const value = attributes[key];
     if (typeof value !== "number" || !Number.isInteger(value) || (isInt64(value) && !doubles.has(key))) continue;
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setFloat64(0, value + 0, true); // -0 + 0 is 0, as JSON has it
-    if (encoding === "protobuf" && bytes[0] === 0) marked[key] = bytes.subarray(1);
-    if (encoding === "json" && (bytes[0] === 0 || !isInt64(value))) marked[key] = bytes;
+    const bare = encoding === "protobuf" ? bytes.subarray(1) : bytes;
+    if (bytes[0] !== 0 && (encoding === "protobuf" || isInt64(value))) continue;
+    marked ??= { ...attributes };
+    marked[key] = bare;
   }
-  return marked;
+  return marked ?? attributes;
 }
 
 /** Past int64 the protobuf serializer writes a double by itself; the JSON one writes an int that nobody accepts. */
@@ -33,7 +35,7 @@ function isInt64(value: number): boolean {
 /** What {@link markDoubles} marked becomes a double in the serialized request; protobuf is changed in place. */
 export function unmarkDoubles(request: Uint8Array, encoding: Encoding): Uint8Array {
   if (encoding === "protobuf") {
-    patch(request, 0, request.length, REQUEST);
+    patch(request, { at: 0 }, request.length, REQUEST);
     return request;
   }
   const text = Buffer.from(request.buffer, request.byteOffset, request.length).toString();
@@ -55,11 +57,35 @@ const REQUEST: Path = { 1: { 1: { 1: KEY_VALUE }, 2: { 2: SPAN } } };
 const BYTES_VALUE = 0x3a;
 const DOUBLE_VALUE = 0x21;
 
-function patch(bytes: Uint8Array, from: number, to: number, path: Path): void {
-  for (const field of fields(bytes, from, to)) {
-    const inner = path[field.number];
-    if (inner === undefined) continue;
-    if (inner !== "value") patch(bytes, field.from, field.to, inner);
-    else if (bytes[field.from] === BYTES_VALUE) bytes.set([DOUBLE_VALUE, 0], field.from);
+/** The bytes are the serializer's own: nothing in them has to be checked, and nothing but the path is looked at. */
+function patch(bytes: Uint8Array, cursor: { at: number }, to: number, path: Path): void {
+  while (cursor.at < to) {
+    const tag = varint(bytes, cursor);
+    const length = lengthOf(bytes, cursor, tag & 7);
+    const inner = path[tag >>> 3];
+    const end = cursor.at + length;
+    if (inner === "value") {
+      if (bytes[cursor.at] === BYTES_VALUE) bytes.set([DOUBLE_VALUE, 0], cursor.at);
+    } else if (inner !== undefined) patch(bytes, cursor, end, inner);
+    cursor.at = end;
+  }
+}
+
+/** Of the field's content, by its wire type; the cursor then stands before it. */
+function lengthOf(bytes: Uint8Array, cursor: { at: number }, type: number): number {
+  if (type === 2) return varint(bytes, cursor);
+  if (type === 1) return 8;
+  if (type === 5) return 4;
+  varint(bytes, cursor);
+  return 0;
+}
+
+function varint(bytes: Uint8Array, cursor: { at: number }): number {
+  let value = 0;
+  for (let unit = 1; ; unit *= 0x80) {
+    const byte = bytes[cursor.at] ?? 0;
+    cursor.at += 1;
+    value += (byte & 0x7f) * unit;
+    if (byte < 0x80) return value;
   }
 }

@@ -21,12 +21,25 @@ export function define<T extends AttributeType>(name: string, type: T, on: strin
   return { name, type, on, says };
 }
 
+/** An attribute and its value; undefined where it has none. */
+export type Pair = { [T in AttributeType]: readonly [of: Attribute<T>, value: ValueOf[T] | undefined] }[AttributeType];
+
 /** One attribute, or none where there is no value or OTLP could not carry it: no NaN, no infinity, no integer that is not exact. */
 export function attribute<T extends AttributeType>(of: Attribute<T>, value: ValueOf[T] | undefined): Attributes {
-  if (value === undefined || value === "" || (Array.isArray(value) && value.length === 0)) return {};
-  if (of.type === "int" && !Number.isSafeInteger(value)) return {};
-  if (of.type === "double" && !Number.isFinite(value)) return {};
-  return { [of.name]: value as AttributeValue };
+  return hasValue(of, value) ? { [of.name]: value as AttributeValue } : {};
+}
+
+/** Many of them, behind those of `first`: one object, since this is where the mapper's time went. */
+export function attributes(first: Attributes, pairs: readonly Pair[]): Attributes {
+  const made: Record<string, AttributeValue> = { ...first };
+  for (const pair of pairs) if (hasValue(pair[0], pair[1])) made[pair[0].name] = pair[1] as AttributeValue;
+  return made;
+}
+
+function hasValue(of: Attribute, value: AttributeValue | undefined): boolean {
+  if (value === undefined || value === "" || (typeof value === "object" && value.length === 0)) return false;
+  if (of.type === "int") return Number.isSafeInteger(value);
+  return of.type !== "double" || Number.isFinite(value);
 }
 
 /** At most `limit` attributes: first those of `order`, in that order, then the others in theirs. */

@@ -4,7 +4,7 @@ import type { TracesConfig } from "./config.ts";
 import { continuationRootSpanId, continuationTraceId } from "./ids.ts";
 import { OWN_TRACE_FLAGS } from "./placement.ts";
 import type { Span, SpanLink } from "./span.ts";
-import { spanBytes } from "./span-size.ts";
+import { areSurelyWithin, spanBytes } from "./span-size.ts";
 import { spanName } from "./value.ts";
 
 type Limits = Pick<TracesConfig, "max_spans_per_trace" | "max_trace_bytes">;
@@ -38,6 +38,9 @@ export function inSeveralTraces(
   pinned: ReadonlySet<string>,
   sizeOf: (span: Span) => number = spanBytes,
 ): readonly Span[] {
+  if (spans.length <= limits.max_spans_per_trace && sizeOf === spanBytes && areSurelyWithin(spans, limits.max_trace_bytes - ENVELOPE)) {
+    return spans;
+  }
   const [root, ...rest] = spans;
   const bytes = spans.reduce((sum, span) => sum + sizeOf(span), ENVELOPE);
   if (root === undefined || (spans.length <= limits.max_spans_per_trace && bytes <= limits.max_trace_bytes)) return spans;

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /**
  * Every id of a run's trace, computed from the run's identity alone, so that a repetition, a replica or the
@@ -61,9 +61,6 @@ export function runSpanContext(runId: string, createdAt: number): { traceId: str
 
 /** All zeros is no valid id: hashed again with a trailing 1. */
 function id(bytes: number, parts: readonly Part[]): string {
-  const hex = createHash("sha256")
-    .update(JSON.stringify(parts), "utf8")
-    .digest("hex")
-    .slice(0, bytes * 2);
+  const hex = hash("sha256", JSON.stringify(parts), "hex").slice(0, bytes * 2);
   return /^0+$/.test(hex) ? id(bytes, [...parts, 1]) : hex;
 }

@@ -21,9 +21,11 @@ const ORDER = NAMES.flatMap((name) => [name, name + SIZE_SUFFIX]);
 export function finished(span: Span, settings: MappingSettings): Span {
   const attributes = limited(span.attributes, settings);
   const { message } = span.status;
+  const full = settings.traces.attributes === "full";
+  if (full && attributes === span.attributes && message === undefined && span.events.length === 0) return span;
   return {
     ...span,
-    attributes: settings.traces.attributes === "full" ? attributes : lean(attributes, ORDER, LEAN_LIMIT),
+    attributes: full ? attributes : lean(attributes, ORDER, LEAN_LIMIT),
     events: span.events.map((event) => ({ ...event, attributes: limited(event.attributes, settings) })),
     ...(message !== undefined && { status: { ...span.status, message: cut(message, settings.traces.max_value_bytes).value } }),
   };
@@ -31,9 +33,12 @@ export function finished(span: Span, settings: MappingSettings): Span {
 
 /** Values within the limits; beside one that was cut stands its size before that, `<name>.size` (of a list: of all of it). */
 export function limited(attributes: Attributes, settings: MappingSettings): Attributes {
+  const { max_value_bytes: max } = settings.traces;
+  const names = Object.keys(attributes);
+  if (names.every((name) => isSurelyWithin(attributes[name], max))) return attributes;
   const kept: Record<string, AttributeValue> = {};
   for (const [name, value] of Object.entries(attributes)) {
-    const limit = limitOf(name, settings.traces.max_value_bytes);
+    const limit = limitOf(name, max);
     const within = limitValue(value, limit);
     if (within === undefined) continue;
     kept[name] = within;
@@ -41,6 +46,13 @@ export function limited(attributes: Attributes, settings: MappingSettings): Attr
     if (size !== undefined) kept[name + SIZE_SUFFIX] = attributes[name + SIZE_SUFFIX] ?? size;
   }
   return kept;
+}
+
+/** Told without counting bytes: a UTF-16 unit is at most three of them. Nearly every value is. */
+function isSurelyWithin(value: AttributeValue | undefined, maxBytes: number): boolean {
+  if (typeof value === "string") return value.length * 3 <= maxBytes && value.isWellFormed();
+  if (typeof value === "number") return limitValue(value, maxBytes) !== undefined;
+  return typeof value !== "object" || value.every((item) => isSurelyWithin(item, maxBytes));
 }
 
 function limitOf(name: string, max: number): number {

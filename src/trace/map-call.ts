@@ -1,5 +1,5 @@
 import type { CallDetails } from "../model/run.ts";
-import { attribute } from "./attribute.ts";
+import type { Pair } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { isHttpStatus } from "./errors.ts";
 import { type Mapping, text, urlText } from "./mapping.ts";
@@ -11,15 +11,21 @@ const METHODS = new Set(["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH",
 const PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 };
 
 /** OpenTelemetry's HTTP client conventions for a Call. */
-export function callAttributes(mapping: Mapping, call: CallDetails): Attributes {
-  const { capture } = mapping.settings.traces;
-  return {
-    ...attribute(ATTRIBUTES.HTTP_METHOD, methodOf(call.method)),
-    ...attribute(ATTRIBUTES.HTTP_STATUS, isHttpStatus(call.responseStatus) ? call.responseStatus : undefined),
-    ...attribute(ATTRIBUTES.URL_FULL, urlText(mapping, call.url)),
+export function callAttributes(mapping: Mapping, call: CallDetails): Pair[] {
+  return [
+    [ATTRIBUTES.HTTP_METHOD, methodOf(call.method)],
+    [ATTRIBUTES.HTTP_STATUS, isHttpStatus(call.responseStatus) ? call.responseStatus : undefined],
+    [ATTRIBUTES.URL_FULL, urlText(mapping, call.url)],
     ...serverAttributes(mapping, call.url),
-    ...capturedHeaders("request", call.requestHeaders, capture.request_headers, mapping.redactor),
-    ...capturedHeaders("response", call.responseHeaders, capture.response_headers, mapping.redactor),
+  ];
+}
+
+/** The headers that the user listed. */
+export function capturedCallHeaders({ settings, redactor }: Mapping, call: CallDetails): Attributes {
+  const { capture } = settings.traces;
+  return {
+    ...capturedHeaders("request", call.requestHeaders, capture.request_headers, redactor),
+    ...capturedHeaders("response", call.responseHeaders, capture.response_headers, redactor),
   };
 }
 
@@ -35,14 +41,14 @@ function methodOf(method: string | undefined): string | undefined {
   return METHODS.has(upper) ? upper : "_OTHER";
 }
 
-function serverAttributes(mapping: Mapping, url: string | undefined): Attributes {
-  if (url === undefined || !URL.canParse(url)) return {};
+function serverAttributes(mapping: Mapping, url: string | undefined): Pair[] {
+  if (url === undefined || !URL.canParse(url)) return [];
   const { hostname, port, protocol } = new URL(url);
   const host = text(mapping, hostname);
-  return {
-    ...attribute(ATTRIBUTES.SERVER_ADDRESS, host),
-    ...attribute(ATTRIBUTES.SERVER_PORT, port === "" ? PORTS[protocol] : Number(port)),
-    ...attribute(ATTRIBUTES.PEER_NAME, host),
-    ...attribute(ATTRIBUTES.PEER_SERVICE, host),
-  };
+  return [
+    [ATTRIBUTES.SERVER_ADDRESS, host],
+    [ATTRIBUTES.SERVER_PORT, port === "" ? PORTS[protocol] : Number(port)],
+    [ATTRIBUTES.PEER_NAME, host],
+    [ATTRIBUTES.PEER_SERVICE, host],
+  ];
 }

@@ -1,5 +1,5 @@
 import { type FailureFunction, header, isSettled, type Millis, type WorkflowRun } from "../model/run.ts";
-import { attribute } from "./attribute.ts";
+import { attributes } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import type { MappingSettings } from "./config.ts";
 import { errorEvents, errorType, failedStatus, isHttpStatus } from "./errors.ts";
@@ -48,13 +48,13 @@ export function failureSpans(mapping: Mapping, runEnd: Millis, n = 1): Span[] {
 function failureAttributes(mapping: Mapping, failure: FailureFunction, failed: boolean): Attributes {
   const status = [failure.responseStatus, failed ? failure.errors.at(-1)?.status : undefined].find(isHttpStatus);
   const error = failure.errors.at(-1) ?? { message: "", ...(status !== undefined && { status }) };
-  return {
-    ...attribute(ATTRIBUTES.FAILURE_STATE, text(mapping, failure.state)),
-    ...attribute(ATTRIBUTES.FAILURE_URL, urlText(mapping, failure.url)),
-    ...attribute(ATTRIBUTES.FAILURE_MESSAGE_ID, text(mapping, failure.messageId)),
-    ...attribute(ATTRIBUTES.FAILURE_DLQ_ID, text(mapping, failure.dlqId)),
-    ...attribute(ATTRIBUTES.FAILURE_MAX_RETRIES, failure.maxRetries),
-    ...attribute(ATTRIBUTES.HTTP_STATUS, status),
-    ...attribute(ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined),
-  };
+  return attributes(mapping.identity, [
+    [ATTRIBUTES.FAILURE_STATE, text(mapping, failure.state)],
+    [ATTRIBUTES.FAILURE_URL, urlText(mapping, failure.url)],
+    [ATTRIBUTES.FAILURE_MESSAGE_ID, text(mapping, failure.messageId)],
+    [ATTRIBUTES.FAILURE_DLQ_ID, text(mapping, failure.dlqId)],
+    [ATTRIBUTES.FAILURE_MAX_RETRIES, failure.maxRetries],
+    [ATTRIBUTES.HTTP_STATUS, status],
+    [ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined],
+  ]);
 }

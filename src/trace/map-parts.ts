@@ -1,5 +1,5 @@
 import type { DeliveryError } from "../model/run.ts";
-import { attribute } from "./attribute.ts";
+import { attributes } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { errorEvents, errorType, failedStatus, statusOf } from "./errors.ts";
 import { partSpanId, stepSpanId } from "./ids.ts";
@@ -31,11 +31,11 @@ export function deliverySpans(mapping: Mapping, delivery: Delivery): Span[] {
     start: delivery.start,
     end: delivery.end,
     role: "delivery",
-    attributes: {
-      ...attribute(ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, delivery.messageId)),
-      ...attribute(ATTRIBUTES.STEP_ATTEMPTS, delivery.attempts),
-      ...attribute(ATTRIBUTES.TIME_SOURCE, "log"),
-    },
+    attributes: attributes(mapping.identity, [
+      [ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, delivery.messageId)],
+      [ATTRIBUTES.STEP_ATTEMPTS, delivery.attempts],
+      [ATTRIBUTES.TIME_SOURCE, "log"],
+    ]),
     events: errorEvents(mapping, delivery.errors, false, delivery.end),
   });
   return [span, ...delivery.parts.map((part) => partSpan(mapping, part, id, part.error))];
@@ -51,12 +51,12 @@ function partSpan(mapping: Mapping, part: Part, { key, spanId }: StepId, error: 
     start: part.start,
     end: part.end,
     role: "part",
-    attributes: {
-      ...attribute(ATTRIBUTES.ATTEMPT_NUMBER, isAttempt ? part.n : undefined),
-      ...attribute(ATTRIBUTES.TIME_SOURCE, "log"),
-      ...attribute(ATTRIBUTES.HTTP_STATUS, statusOf(error)),
-      ...attribute(ATTRIBUTES.ERROR_TYPE, error && errorType(error)),
-    },
+    attributes: attributes(mapping.identity, [
+      [ATTRIBUTES.ATTEMPT_NUMBER, isAttempt ? part.n : undefined],
+      [ATTRIBUTES.TIME_SOURCE, "log"],
+      [ATTRIBUTES.HTTP_STATUS, statusOf(error)],
+      [ATTRIBUTES.ERROR_TYPE, error && errorType(error)],
+    ]),
     ...(error !== undefined && { status: failedStatus(mapping, error) }),
   });
 }

@@ -1,6 +1,6 @@
 import type { MessageEvent } from "../model/event.ts";
 import type { DeliveryError, RunKey, WorkflowRun } from "../model/run.ts";
-import { attribute } from "./attribute.ts";
+import { attribute, attributes, type Pair } from "./attribute.ts";
 import { ATTRIBUTES, EVENTS } from "./attributes.ts";
 import type { MappingSettings } from "./config.ts";
 import { inSeveralTraces } from "./continuation.ts";
@@ -14,7 +14,7 @@ import { deliverySpans, partSpans } from "./map-parts.ts";
 import { resourceOf } from "./map-resource.ts";
 import { attemptsOf, captured, hasFailed, stepSpan } from "./map-step.ts";
 import { type Mapping, mappingOf, spanOf, text, urlText } from "./mapping.ts";
-import type { Attributes, MappedRun, Placement, Span, SpanEvent, SpanLink } from "./span.ts";
+import type { MappedRun, Placement, Span, SpanEvent, SpanLink } from "./span.ts";
 import { stepIds } from "./step-ids.ts";
 import { isWork, type StepTime, type Timeline, timeline } from "./timeline.ts";
 import type { ChildEnd } from "./timeline-statement.ts";
@@ -61,15 +61,13 @@ function runSpan(mapping: Mapping, times: Timeline, path: CriticalPath, facts: R
     ...(parentSpanId !== undefined && { parentSpanId, parentIsRemote: true }),
     name: spanName(naming.name, "workflow"),
     kind: run.invoker !== undefined || settings.traces.run_kind === "server" ? "server" : "consumer",
-    attributes: {
-      ...naming.attributes,
-      ...mapping.identity,
+    attributes: attributes({ ...naming.attributes, ...mapping.identity }, [
       ...runAttributes(mapping, times, facts),
       ...stepCounts(mapping, times),
       ...pathAttributes(path),
-      ...attribute(ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined),
+      [ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined],
       ...runPayloads(mapping),
-    },
+    ]),
     events: runEvents(mapping, times),
     links: [...placement.links, ...resumedLinks(facts)],
     status: failed ? failedStatus(mapping, error) : { code: "unset" },
@@ -86,45 +84,36 @@ function delaySpans(mapping: Mapping, { delay }: Timeline): Span[] {
   return [spanOf(mapping, { spanId, name: "start delay", start: delay.start, end: delay.end, role: "delay" })];
 }
 
-function runAttributes(mapping: Mapping, times: Timeline, { resumedFrom }: RunFacts): Attributes {
+function runAttributes(mapping: Mapping, times: Timeline, { resumedFrom }: RunFacts): Pair[] {
   const { run } = mapping;
-  return {
-    ...attribute(ATTRIBUTES.RUN_STATE, text(mapping, run.state)),
-    ...attribute(ATTRIBUTES.RUN_URL, urlText(mapping, run.url)),
-    ...attribute(ATTRIBUTES.RUN_CREATED_AT, iso(run.createdAt)),
-    ...attribute(
-      ATTRIBUTES.RUN_LABELS,
-      run.labels.map((label) => text(mapping, label)),
-    ),
-    ...attribute(ATTRIBUTES.RUN_FLOW_CONTROL, text(mapping, run.flowControlKey)),
-    ...attribute(ATTRIBUTES.RUN_DLQ_ID, text(mapping, run.dlqId)),
-    ...attribute(ATTRIBUTES.RUN_INVOKER_ID, text(mapping, run.invoker?.id)),
-    ...attribute(ATTRIBUTES.RUN_RESUMED_FROM, text(mapping, resumedFrom?.id)),
-    ...attribute(ATTRIBUTES.CLIENT_ADDRESS, text(mapping, run.callerIp)),
-    ...attribute(ATTRIBUTES.TIME_ADJUSTED, times.adjusted || undefined),
-  };
+  return [
+    [ATTRIBUTES.RUN_STATE, text(mapping, run.state)],
+    [ATTRIBUTES.RUN_URL, urlText(mapping, run.url)],
+    [ATTRIBUTES.RUN_CREATED_AT, iso(run.createdAt)],
+    [ATTRIBUTES.RUN_LABELS, run.labels.map((label) => text(mapping, label))],
+    [ATTRIBUTES.RUN_FLOW_CONTROL, text(mapping, run.flowControlKey)],
+    [ATTRIBUTES.RUN_DLQ_ID, text(mapping, run.dlqId)],
+    [ATTRIBUTES.RUN_INVOKER_ID, text(mapping, run.invoker?.id)],
+    [ATTRIBUTES.RUN_RESUMED_FROM, text(mapping, resumedFrom?.id)],
+    [ATTRIBUTES.CLIENT_ADDRESS, text(mapping, run.callerIp)],
+    [ATTRIBUTES.TIME_ADJUSTED, times.adjusted || undefined],
+  ];
 }
 
-function stepCounts(mapping: Mapping, { steps }: Timeline): Attributes {
+function stepCounts(mapping: Mapping, { steps }: Timeline): Pair[] {
   const work = steps.filter(isWork);
   const count = (matches: (time: StepTime) => boolean) => work.filter(matches).length;
   const isRetried = (time: StepTime) => time.step.state === "STEP_RETRY" || (attemptsOf(mapping, time) ?? 1) > 1;
-  return {
-    ...attribute(ATTRIBUTES.STEPS_TOTAL, work.length),
-    ...attribute(
-      ATTRIBUTES.STEPS_FAILED,
-      count((time) => hasFailed(mapping, time)),
-    ),
-    ...attribute(
-      ATTRIBUTES.STEPS_CANCELED,
-      count(({ step }) => step.state === "STEP_CANCELED"),
-    ),
-    ...attribute(ATTRIBUTES.STEPS_RETRIED, count(isRetried)),
-  };
+  return [
+    [ATTRIBUTES.STEPS_TOTAL, work.length],
+    [ATTRIBUTES.STEPS_FAILED, count((time) => hasFailed(mapping, time))],
+    [ATTRIBUTES.STEPS_CANCELED, count(({ step }) => step.state === "STEP_CANCELED")],
+    [ATTRIBUTES.STEPS_RETRIED, count(isRetried)],
+  ];
 }
 
-function pathAttributes({ durations }: CriticalPath): Attributes {
-  const attributes = {
+function pathAttributes({ durations }: CriticalPath): Pair[] {
+  const of = {
     run: ATTRIBUTES.CRITICAL_RUN,
     call: ATTRIBUTES.CRITICAL_CALL,
     sleep: ATTRIBUTES.CRITICAL_SLEEP,
@@ -133,20 +122,20 @@ function pathAttributes({ durations }: CriticalPath): Attributes {
     retry: ATTRIBUTES.CRITICAL_RETRY,
     unknown: ATTRIBUTES.CRITICAL_UNKNOWN,
   } as const;
-  return Object.assign({}, ...PATH_KINDS.map((kind) => attribute(attributes[kind], seconds(durations[kind]))));
+  return PATH_KINDS.map((kind) => [of[kind], seconds(durations[kind])]);
 }
 
-function runPayloads(mapping: Mapping): Attributes {
+function runPayloads(mapping: Mapping): Pair[] {
   const { run, settings } = mapping;
   const initial = run.groups.flatMap((group) => group.steps).find((step) => step.type === "Initial");
   const request = captured(mapping, settings.traces.capture.run_request, initial?.out);
   const response = captured(mapping, settings.traces.capture.run_response, run.response);
-  return {
-    ...attribute(ATTRIBUTES.RUN_REQUEST_BODY, request?.value),
-    ...attribute(ATTRIBUTES.RUN_REQUEST_BODY_SIZE, request?.size),
-    ...attribute(ATTRIBUTES.RUN_RESPONSE_BODY, response?.value),
-    ...attribute(ATTRIBUTES.RUN_RESPONSE_BODY_SIZE, response?.size),
-  };
+  return [
+    [ATTRIBUTES.RUN_REQUEST_BODY, request?.value],
+    [ATTRIBUTES.RUN_REQUEST_BODY_SIZE, request?.size],
+    [ATTRIBUTES.RUN_RESPONSE_BODY, response?.value],
+    [ATTRIBUTES.RUN_RESPONSE_BODY_SIZE, response?.size],
+  ];
 }
 
 /** Of the steps that failed; where the log shows none, of any. */

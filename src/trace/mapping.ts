@@ -57,7 +57,7 @@ export function texts(mapping: Mapping, attributes: Attributes): Attributes {
 
 type Essential = "spanId" | "name" | "start" | "end" | "role";
 
-/** A span of the run's trace: a child of the run's span, internal and in order, but for what `own` says. */
+/** A span of the run's trace: a child of the run's span, internal and in order, but for what `own` says. Its attributes begin with `identity`. */
 export function spanOf({ placement, runSpanId, identity }: Mapping, own: Pick<Span, Essential> & Partial<Span>): Span {
   return {
     traceId: placement.traceId,
@@ -70,7 +70,7 @@ export function spanOf({ placement, runSpanId, identity }: Mapping, own: Pick<Sp
     links: [],
     status: { code: "unset" },
     scope: "workflow",
+    attributes: identity,
     ...own,
-    attributes: { ...identity, ...own.attributes },
   };
 }

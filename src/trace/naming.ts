@@ -34,7 +34,13 @@ interface Matcher {
 
 interface Compiled {
   readonly matchers: readonly Matcher[];
-  readonly redactor: Redactor;
+  readonly named: (url: string) => Named;
+}
+
+/** What the URL alone suggests. */
+interface Named {
+  readonly name: string;
+  readonly service: string;
 }
 
 /** Patterns are compiled once for each settings object; a memo, so naming stays pure. */
@@ -46,7 +52,7 @@ const compiled = new WeakMap<MappingSettings, Compiled>();
  * emptied key must not rename or drop everything; who wants that writes `url: "*"`.
  */
 export function nameRun(run: { readonly url: string; readonly labels: readonly string[] }, settings: MappingSettings): RunNaming {
-  const { matchers, redactor } = compile(settings);
+  const { matchers, named } = compile(settings);
   const index = matchers.findIndex((matcher) => matcher.matches(run.url, run.labels));
   const matcher = matchers[index];
   const set = matcher?.rule.set;
@@ -54,8 +60,8 @@ export function nameRun(run: { readonly url: string; readonly labels: readonly s
   return {
     ...(matcher === undefined ? {} : { rule: index }),
     dropped: matcher?.rule.drop ?? false,
-    name: set?.name ?? workflowName(run.url, redactor),
-    serviceName: set?.service_name ?? settings.serviceName ?? serviceNameOf(hostOf(run.url)),
+    name: set?.name ?? named(run.url).name,
+    serviceName: set?.service_name ?? settings.serviceName ?? named(run.url).service,
     ...(set?.service_namespace === undefined ? {} : { serviceNamespace: set.service_namespace }),
     ...(environment === undefined ? {} : { environment }),
     attributes: set?.attributes ?? {},
@@ -95,9 +101,24 @@ function withoutQuery(url: string): string {
 function compile(settings: MappingSettings): Compiled {
   const known = compiled.get(settings);
   if (known !== undefined) return known;
-  const made = { matchers: settings.workflows.map(compileRule), redactor: createRedactor(settings.traces.redact) };
+  const made = { matchers: settings.workflows.map(compileRule), named: byUrl(createRedactor(settings.traces.redact)) };
   compiled.set(settings, made);
   return made;
+}
+
+const MAX_URLS = 1_000;
+
+/** A workflow's runs have one URL, and each is named several times. */
+function byUrl(redactor: Redactor): (url: string) => Named {
+  const known = new Map<string, Named>();
+  return (url) => {
+    const found = known.get(url);
+    if (found !== undefined) return found;
+    const made = { name: workflowName(url, redactor), service: serviceNameOf(hostOf(url)) };
+    if (known.size >= MAX_URLS) known.clear();
+    known.set(url, made);
+    return made;
+  };
 }
 
 function compileRule(rule: WorkflowRule): Matcher {

@@ -51,8 +51,10 @@ export function createRedactor(config: TracesConfig["redact"]): Redactor {
     const urls = s.includes("://") ? s.replace(URLS, (url) => bareUrl(url, depth)) : s;
     return patterns(redactPairs(redactShapes(urls, mark), { key: keys.key, mark, everyKey }), mark);
   };
-  const text = (s: string): string => plain(s, false, 0);
-  const url = (s: string): string => (isMarked(s) ? s : patterns(redactShapes(withoutUserinfo(bareUrl(s, 0), mark), mark), mark));
+  const text = unlessClean(MAX_CLEAN_TEXT, (s) => plain(s, false, 0));
+  const url = unlessClean(MAX_CLEAN_URL, (s) =>
+    isMarked(s) ? s : patterns(redactShapes(withoutUserinfo(bareUrl(s, 0), mark), mark), mark),
+  );
 
   const payload = (s: string, depth: number): string => {
     if (s === "" || isMarked(s)) return s;
@@ -89,6 +91,25 @@ function withoutUserinfo(url: string, mark: (value: string) => string): string {
   if (parsed.username !== "") parsed.username = MARK;
   if (parsed.password !== "") parsed.password = MARK;
   return parsed.href;
+}
+
+/** States, types, names and URLs come again with every run; ids do not, and are longer than most of these. */
+const MAX_CLEAN_TEXT = 24;
+const MAX_CLEAN_URL = 256;
+const MAX_CLEAN = 2_000;
+
+/** Remembers short strings in which there was nothing to redact. */
+function unlessClean(maxLength: number, redact: (s: string) => string): (s: string) => string {
+  const clean = new Set<string>();
+  return (s) => {
+    if (clean.has(s)) return s;
+    const redacted = redact(s);
+    if (redacted === s && s.length <= maxLength) {
+      if (clean.size >= MAX_CLEAN) clean.clear();
+      clean.add(s);
+    }
+    return redacted;
+  };
 }
 
 function bounded(s: string, redact: (s: string) => string): string {

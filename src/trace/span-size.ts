@@ -18,13 +18,42 @@ export function spanBytes(span: Span): number {
   return bytes;
 }
 
+/**
+ * Whether they are surely no larger than `maxBytes` all together: told by their lengths alone (a UTF-16 unit is at most
+ * three bytes), which is many times quicker, and true of nearly every run.
+ */
+export function areSurelyWithin(spans: readonly Span[], maxBytes: number): boolean {
+  let units = 0;
+  for (const span of spans) {
+    units +=
+      SPAN + span.name.length + (span.traceState?.length ?? 0) + (span.status.message?.length ?? 0) + attributeUnits(span.attributes);
+    for (const event of span.events) units += EVENT + event.name.length + attributeUnits(event.attributes);
+    for (const link of span.links) units += LINK + (link.traceState?.length ?? 0) + attributeUnits(link.attributes);
+  }
+  return units * 3 <= maxBytes;
+}
+
+function attributeUnits(attributes: Attributes): number {
+  let units = 0;
+  for (const name of Object.keys(attributes)) units += 3 * FRAME + name.length + valueUnits(attributes[name]);
+  return units;
+}
+
+function valueUnits(value: AttributeValue | undefined): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object") return 10;
+  let units = 0;
+  for (const item of value) units += FRAME + valueUnits(item);
+  return units;
+}
+
 function attributeBytes(attributes: Attributes): number {
   let bytes = 0;
-  for (const [name, value] of Object.entries(attributes)) bytes += FRAME + text(name) + valueBytes(value);
+  for (const name of Object.keys(attributes)) bytes += FRAME + text(name) + valueBytes(attributes[name]);
   return bytes;
 }
 
-function valueBytes(value: AttributeValue): number {
+function valueBytes(value: AttributeValue | undefined): number {
   if (typeof value === "string") return FRAME + text(value);
   if (typeof value !== "object") return FRAME + 10;
   let bytes = 2 * FRAME;

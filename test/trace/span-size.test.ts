@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { encodeRun } from "../../src/otlp/encode.ts";
 import { mapRun } from "../../src/trace/map-run.ts";
 import { ownPlacement } from "../../src/trace/placement.ts";
-import { spanBytes } from "../../src/trace/span-size.ts";
+import { areSurelyWithin, spanBytes } from "../../src/trace/span-size.ts";
 import { settingsWith } from "../support/run-builder.ts";
 import { SITUATIONS } from "../support/situations.ts";
 
@@ -16,6 +16,8 @@ test.each(Object.entries(SITUATIONS))("an upper bound of the protobuf size, and 
   const envelope = 300; // scope and schema URLs
   expect(bound).toBeGreaterThanOrEqual(encoded - envelope);
   expect(bound).toBeLessThan(encoded * 2);
+  expect(areSurelyWithin(empty.spans, bound - 1)).toBe(false);
+  expect(areSurelyWithin(empty.spans, bound * 4)).toBe(true);
 });
 
 test("it holds for spans of many attributes, events and links", () => {
@@ -30,4 +32,5 @@ test("it holds for spans of many attributes, events and links", () => {
   const [chunk] = encodeRun({ resource: {}, spans: [full] }, "protobuf", 10_000_000);
   expect(spanBytes(full)).toBeGreaterThanOrEqual(chunk!.bytes.length - 300);
   expect(spanBytes(full)).toBeLessThan(chunk!.bytes.length * 2);
+  expect(areSurelyWithin([full], spanBytes(full) - 1)).toBe(false);
 });
