@@ -29,9 +29,15 @@ async function told<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof StoreError) throw new CommandError(`state ${path}: ${error.message}`);
+    if (error instanceof StoreError)
+      throw new CommandError(storeErrorText(path, error), error.kind === "missing" ? EXIT.notFound : EXIT.usage);
     throw error;
   }
+}
+
+function storeErrorText(path: string, { kind, message }: StoreError): string {
+  if (kind !== "corrupt") return `state ${path}: ${message}`;
+  return `state ${path} is damaged: ${message}; stop and start wfotel run: it moves the file aside, keeps what can be read of it and reads the rest from the API again`;
 }
 
 /** Somebody works on this state now. */
@@ -41,7 +47,7 @@ export function isHeld(path: string): boolean {
     lock?.release();
     return lock === undefined;
   } catch (error) {
-    if (error instanceof StoreError) throw new CommandError(`state ${path}: ${error.message}`);
+    if (error instanceof StoreError) throw new CommandError(storeErrorText(path, error));
     throw error;
   }
 }

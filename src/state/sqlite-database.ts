@@ -95,6 +95,9 @@ const KINDS: Readonly<Record<number, StoreError["kind"]>> = {
   26: "corrupt",
 };
 
+/** SQLITE_IOERR_SHORT_READ: the file ends before a page that it should have. */
+const SHORT_READ = 522;
+
 function guarded<T>(work: () => T): T {
   try {
     return work();
@@ -106,5 +109,6 @@ function guarded<T>(work: () => T): T {
 /** The driver's error as a `StoreError`; anything else (a bug) as it is. */
 export function storeError(error: unknown): unknown {
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return error;
-  return new StoreError(KINDS[error.errcode & 0xff] ?? "other", `${error.message} (SQLite ${error.errcode})`);
+  const kind = error.errcode === SHORT_READ ? "corrupt" : KINDS[error.errcode & 0xff];
+  return new StoreError(kind ?? "other", `${error.message} (SQLite ${error.errcode})`);
 }

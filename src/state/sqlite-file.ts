@@ -17,7 +17,11 @@ type Log = (event: string, details: object) => void;
 export function openForReading(path: string, readOnly: boolean): Database {
   if (!existsSync(path)) throw new StoreError("missing", `there is no state at ${path} yet`);
   const db = openDatabase(path, readOnly);
-  return closingOnError(db, () => refuseNewer(db, path));
+  return closingOnError(db, () => {
+    if (isEmpty(db)) throw new StoreError("missing", `${path} is empty: wfotel run makes it when it starts`);
+    if (!isOurs(db)) throw new StoreError("corrupt", NOT_OURS);
+    refuseNewer(db, path);
+  });
 }
 
 export function openForWork(path: string, now: () => number, log: Log): Database {
@@ -99,14 +103,23 @@ const CHECKED_WHOLE = ["deliveries", "payloads", "chunks", "watches", "quarantin
 function check(db: Database, path: string): void {
   const { size } = statSync(path);
   if (size > 0 && size < HEADER_BYTES) throw new StoreError("corrupt", "it is shorter than a header");
-  if (db.get<{ tables: number }>("SELECT count(*) AS tables FROM sqlite_schema")?.tables === 0) return;
-  const application = db.get<{ application_id: number }>("PRAGMA application_id")?.application_id;
-  if (application !== APPLICATION_ID) throw new StoreError("corrupt", "it is not a state file of this program");
+  if (isEmpty(db)) return;
+  if (!isOurs(db)) throw new StoreError("corrupt", NOT_OURS);
   refuseNewer(db, path);
   for (const pragma of ["quick_check(5)", ...CHECKED_WHOLE.map((table) => `integrity_check(${table})`)]) {
     const problems = db.all<Record<string, string>>(`PRAGMA ${pragma}`).flatMap((row) => Object.values(row));
     if (problems[0] !== "ok") throw new StoreError("corrupt", problems.slice(0, 5).join("; "));
   }
+}
+
+const NOT_OURS = "it is not a state file of this program";
+
+function isEmpty(db: Database): boolean {
+  return db.get<{ tables: number }>("SELECT count(*) AS tables FROM sqlite_schema")?.tables === 0;
+}
+
+function isOurs(db: Database): boolean {
+  return db.get<{ application_id: number }>("PRAGMA application_id")?.application_id === APPLICATION_ID;
 }
 
 /** `readonly` although the file system lets us write: the header's version bytes are damaged. */
