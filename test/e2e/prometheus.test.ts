@@ -184,6 +184,7 @@ test.skipIf(missing !== undefined)(
     expect(exemplars.map(({ labels }) => labels.trace_id)).toContainEqual(expect.stringMatching(/^[0-9a-f]{32}$/));
 
     const exposition = await page(listen, "/metrics");
+    expect(command("promtool", ["check", "metrics"], { input: exposition })).toMatchObject({ ok: true, complaint: "" });
     const exposed = exposedNames(exposition);
     for (const { alert, expr } of ALERTS) for (const name of metricNames(expr)) expect(exposed, alert).toContain(name);
     for (const text of [exposition, await page(listen, "/metrics", "application/openmetrics-text"), await page(listen, "/status"), log])

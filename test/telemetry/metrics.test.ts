@@ -20,6 +20,12 @@ test("every metric has a unit and an ending as Prometheus wants them", () => {
   }
 });
 
+test("of the process's own metrics, too, counters and nothing else end in _total", async () => {
+  const types = lines((await createMetrics().exposition("", [])).body, "# TYPE ").map((line) => line.split(" ").slice(2));
+  expect(types).toContainEqual(["process_cpu_seconds_total", "counter"]);
+  for (const [name, type] of types) expect(name?.endsWith("_total"), name).toBe(type === "counter");
+});
+
 test("what is counted adds up, and durations fall into buckets", async () => {
   const metrics = createMetrics();
   metrics.increment("wfotel_source_requests_total", { ...request, outcome: "ok" });
