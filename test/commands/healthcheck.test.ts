@@ -24,6 +24,7 @@ test("a healthcheck loads node:http and next to nothing of the program", async (
       "src/commands/io.ts",
       "src/commands/local-http.ts",
       "src/commands/process.ts",
+      "src/config/nearest.ts",
       "src/telemetry/server.ts",
       "src/version.ts",
     ]);
