@@ -5,14 +5,18 @@ import { buffer as readAll } from "node:stream/consumers";
 import { eventsByRun } from "../model/event.ts";
 import { distinctRuns, endOf, isTerminal, keyOf, type WorkflowRun } from "../model/run.ts";
 import { encodeRun, joinChunks } from "../otlp/encode.ts";
+import { addMarks, eventLinks, factsOf, marksOf } from "../pipeline/marks.ts";
 import { type Input, readInput } from "../sources/upstash/input.ts";
+import type { Mark } from "../state/store.ts";
 import { childEnds } from "../trace/child-ends.ts";
 import type { MappingSettings } from "../trace/config.ts";
+import { withEventLinks } from "../trace/event-links.ts";
 import { mapRun } from "../trace/map-run.ts";
 import { nameRun } from "../trace/naming.ts";
 import { placeAll } from "../trace/place-all.ts";
 import { broughtUpToDate, runsFromEvents } from "../trace/run-from-events.ts";
 import type { MappedRun } from "../trace/span.ts";
+import { spanBytes } from "../trace/span-size.ts";
 import { waterfall } from "../trace/waterfall.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
@@ -70,10 +74,38 @@ function mapAll(input: Input, settings: MappingSettings, io: CommandIo): MappedR
     else kept.push(run);
   }
   for (const run of kept) if (!isTerminal(run)) note(run, "in progress");
-  const placementOf = placeAll(kept, settings); // one in progress will lie where its children look for it
   const ended = kept.filter(isTerminal);
+  const mapped = new Map<WorkflowRun, MappedRun>();
+  const trees = treeSizes(settings);
+  const placementOf = placeAll(kept, settings, trees.isFull); // one in progress will lie where its children look for it
   const childEnd = childEnds(ended.map((run) => ({ key: run, endedAt: endOf(run) })));
-  return ended.map((run) => mapRun(run, placementOf(run), settings, { events: eventsOf(run), childEnd }));
+  const marks = new Map<string, readonly Mark[]>();
+  // As the daemon would see them: a run links to what ended before it.
+  for (const run of ended.toSorted((a, b) => endOf(a) - endOf(b))) {
+    const placement = placementOf(run);
+    const facts = { ...factsOf(run, marks), events: eventsOf(run), childEnd };
+    const trace = withEventLinks(mapRun(run, placement, settings, facts), eventLinks(marks, run));
+    addMarks(marks, marksOf(run, trace, settings));
+    trees.add(placement.traceId, trace);
+    mapped.set(run, trace);
+  }
+  return ended.flatMap((run) => mapped.get(run) ?? []);
+}
+
+/** How much of a trace's room is taken: one that is past it takes no further run. */
+function treeSizes({ traces }: MappingSettings) {
+  const sizes = new Map<string, { spans: number; bytes: number }>();
+  return {
+    isFull(traceId: string): boolean {
+      const { spans, bytes } = sizes.get(traceId) ?? { spans: 0, bytes: 0 };
+      return spans >= traces.max_spans_per_trace || bytes >= traces.max_trace_bytes;
+    },
+    add(traceId: string, { spans }: MappedRun): void {
+      const before = sizes.get(traceId) ?? { spans: 0, bytes: 0 };
+      const bytes = spans.reduce((sum, span) => sum + spanBytes(span), before.bytes);
+      sizes.set(traceId, { spans: before.spans + spans.length, bytes });
+    },
+  };
 }
 
 function render(traces: readonly MappedRun[], format: Format, io: CommandIo): string | Uint8Array {

@@ -9,7 +9,7 @@ import type { ChildEnd } from "../trace/timeline-statement.ts";
 import type { SourceContext } from "./context.ts";
 import { decide, isExported, isOurs, type Page } from "./decide.ts";
 import { type DetailReading, type Details, findDetails } from "./detail.ts";
-import { findMarks } from "./marks.ts";
+import { addMarks, findMarks } from "./marks.ts";
 import { type Resolution, resolvePlacements } from "./place.ts";
 import { treeFacts } from "./sampling.ts";
 import { isNews, unreadableRows } from "./unreadable.ts";
@@ -144,8 +144,16 @@ async function detailsOf(
   );
 }
 
+/** In the order of their ends: one that links to another finds it even where both came on this page. */
 function decideAll(page: Page, runs: readonly WorkflowRun[], resolutions: ReadonlyMap<string, Resolution>) {
-  const decisions = runs.map((run) => decide(page, run, resolutions.get(keyOf(run))));
+  const marks = new Map(page.marks);
+  const decisions = runs
+    .toSorted((a, b) => endOf(a) - endOf(b))
+    .map((run) => {
+      const decision = decide({ ...page, marks }, run, resolutions.get(keyOf(run)));
+      addMarks(marks, decision.change?.marks ?? []);
+      return decision;
+    });
   const changes = decisions.flatMap(({ change }) => change ?? []);
   const discovered = changes.filter(({ key }) => !page.known.has(keyOf(key))).length;
   const counts: Record<string, number> = discovered > 0 ? { discovered } : {};

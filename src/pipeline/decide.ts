@@ -134,7 +134,7 @@ function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located,
 
 function mapWith({ context, marks, childEnd }: Page, run: WorkflowRun, { placement }: Located, events: readonly MessageEvent[]): MappedRun {
   const facts = { ...factsOf(run, marks), events, childEnd };
-  return withEventLinks(mapRun(run, placement, context.settings, facts), eventLinks(marks));
+  return withEventLinks(mapRun(run, placement, context.settings, facts), eventLinks(marks, run));
 }
 
 /** Other runs may lie in its trace; the size of a trace that holds one run is nobody's question. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { isTerminal, keyOf, type Step, type WorkflowRun } from "../model/run.ts";
-import type { Mark } from "../state/store.ts";
+import { isTerminal, keyOf, type RunKey, type Step, type WorkflowRun } from "../model/run.ts";
+import { MARKS_PER_WORD, type Mark } from "../state/store.ts";
 import type { MappingSettings } from "../trace/config.ts";
 import { type EventSide, eventOf, notifiedEvent } from "../trace/event-links.ts";
 import type { RunFacts } from "../trace/map-run.ts";
@@ -55,9 +55,18 @@ export function factsOf(run: WorkflowRun, marks: Marks): RunFacts {
   return {};
 }
 
-/** Links from a wait or notify to the other side, as far as it was exported before. */
-export function eventLinks(marks: Marks): (other: EventSide) => readonly SpanLink[] {
-  return (other) => (marks.get(eventWord(other)) ?? []).map(linkTo);
+/** Links from a run's waits and notifies to the other side, as far as it was exported before. */
+export function eventLinks(marks: Marks, run: RunKey): (other: EventSide) => readonly SpanLink[] {
+  return (other) => (marks.get(eventWord(other)) ?? []).filter(({ key }) => keyOf(key) !== keyOf(run)).map(linkTo);
+}
+
+/** What a run has just left behind, for those that come after it on the same page; it may be there already. */
+export function addMarks(marks: Map<string, readonly Mark[]>, left: readonly Mark[]): void {
+  for (const mark of left) {
+    const before = marks.get(mark.word) ?? [];
+    const isKnown = before.some(({ traceId, spanId }) => traceId === mark.traceId && spanId === mark.spanId);
+    if (!isKnown) marks.set(mark.word, [mark, ...before].slice(0, MARKS_PER_WORD));
+  }
 }
 
 function linkTo({ traceId, spanId }: Mark): SpanLink {

@@ -7,8 +7,13 @@ import type { Placement } from "./span.ts";
  * Places runs that are all there is: an invoked run nests in its ancestor's trace where that is among
  * them; else, and where invoked runs are to link, it is a trace of its own with a link.
  * @param candidates runs that have a trace, or will have one when they end; others are no ancestors
+ * @param isFull traces that take no further run
  */
-export function placeAll(candidates: readonly WorkflowRun[], settings: MappingSettings): (run: WorkflowRun) => Placement {
+export function placeAll(
+  candidates: readonly WorkflowRun[],
+  settings: MappingSettings,
+  isFull: (traceId: string) => boolean = () => false,
+): (run: WorkflowRun) => Placement {
   const byKey = new Map(candidates.map((run) => [keyOf(run), run]));
   const placed = new Map<WorkflowRun, Placement>();
   const invokerOf = ({ invoker }: WorkflowRun) =>
@@ -19,14 +24,19 @@ export function placeAll(candidates: readonly WorkflowRun[], settings: MappingSe
     for (let one: WorkflowRun | undefined = run; one && !placed.has(one) && !line.has(one); one = invokerOf(one)) line.add(one);
     for (const one of [...line].reverse()) {
       const invoker = invokerOf(one);
-      placed.set(one, placeBelow(one, invoker && placed.get(invoker), settings));
+      placed.set(one, placeBelow(one, invoker && placed.get(invoker), settings, isFull));
     }
-    return placed.get(run) ?? placeBelow(run, undefined, settings);
+    return placed.get(run) ?? placeBelow(run, undefined, settings, isFull);
   };
 }
 
-function placeBelow(run: WorkflowRun, invoker: Placement | undefined, settings: MappingSettings): Placement {
+function placeBelow(
+  run: WorkflowRun,
+  invoker: Placement | undefined,
+  settings: MappingSettings,
+  isFull: (traceId: string) => boolean,
+): Placement {
   if (run.invoker === undefined) return ownPlacement(run, settings);
-  const nests = settings.traces.invoked_runs === "nest" && invoker !== undefined;
+  const nests = settings.traces.invoked_runs === "nest" && invoker !== undefined && !isFull(invoker.traceId);
   return nests ? nestedPlacement(run, invoker, settings) : linkedPlacement(run, settings, invoker);
 }

@@ -28,13 +28,10 @@ export async function mappedSpans(api: FakeUpstash, settings: MappingSettings): 
   const runs = distinctRuns(readInput(await everyPage(api)).runs);
   const placementOf = placeAll(runs, settings);
   const mapped = runs.filter(isTerminal).map((run) => ({ run, trace: mapRun(run, placementOf(run), settings) }));
-  const marks = mapped.flatMap(({ run, trace }) => marksOf(run, trace, settings));
+  const left = mapped.flatMap(({ run, trace }) => marksOf(run, trace, settings));
+  const marks = Map.groupBy(left, ({ word }) => word);
   return mapped.flatMap(({ run, trace }) => {
-    const others = Map.groupBy(
-      marks.filter(({ key }) => key.id !== run.id),
-      ({ word }) => word,
-    );
-    const linked = withEventLinks(trace, eventLinks(others)).spans.map((span) => wireOf(span, trace.resource));
+    const linked = withEventLinks(trace, eventLinks(marks, run)).spans.map((span) => wireOf(span, trace.resource));
     return trace.spans.map((span, i) => {
       const wire = wireOf(span, trace.resource);
       return { traceId: span.traceId, spanId: span.spanId, role: span.role, wire, linked: linked[i] ?? wire };

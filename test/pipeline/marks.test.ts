@@ -1,11 +1,15 @@
 import { expect, test } from "vitest";
 import type { WorkflowRun } from "../../src/model/run.ts";
+import { spansOfJson } from "../../src/otlp/decode-json.ts";
 import { eventLinks, factsOf, findMarks, marksOf } from "../../src/pipeline/marks.ts";
 import type { Mark } from "../../src/state/store.ts";
 import { withEventLinks } from "../../src/trace/event-links.ts";
 import { mapRun } from "../../src/trace/map-run.ts";
 import { ownPlacement } from "../../src/trace/placement.ts";
-import { aRun, at, group, settingsWith, step } from "../support/run-builder.ts";
+import { logApi } from "../support/log-api.ts";
+import { KEEP_ALL, readRig } from "../support/pipeline.ts";
+import { aRun, at, group, settingsWith, step, T0 } from "../support/run-builder.ts";
+import { virtualClock } from "../support/virtual-clock.ts";
 
 const capturing = settingsWith({ capture: { outputs: true } });
 
@@ -15,7 +19,7 @@ function memory(settings = capturing) {
   const store = { findMarks: (_: string, words: readonly string[]) => Promise.resolve(left.filter((mark) => words.includes(mark.word))) };
   return async (run: WorkflowRun) => {
     const marks = await findMarks({ store, source: { name: "eu" }, settings } as never, [run]);
-    const mapped = withEventLinks(mapRun(run, ownPlacement(run, settings), settings, factsOf(run, marks)), eventLinks(marks));
+    const mapped = withEventLinks(mapRun(run, ownPlacement(run, settings), settings, factsOf(run, marks)), eventLinks(marks, run));
     left.push(...marksOf(run, mapped, settings));
     return mapped;
   };
@@ -63,4 +67,22 @@ test("event ids are the user's words: only their hashes are left behind", async 
   const marks = marksOf(waiter, mapRun(waiter, ownPlacement(waiter, capturing), capturing), capturing);
   expect(marks).toHaveLength(1);
   expect(JSON.stringify(marks)).not.toContain("order-7");
+});
+
+test("runs that come on one page link to each other too: in the order of their ends, whatever the page's order", async () => {
+  const clock = virtualClock(T0 + 60_000);
+  const rig = await readRig({
+    clock,
+    api: logApi(clock, T0 + 60_000),
+    traces: { capture: { outputs: true } },
+    destinations: KEEP_ALL.map((plan) => ({ ...plan, encoding: "json" as const })),
+  });
+  const woken = { ...notifier, completedAt: at(950) };
+  rig.api.programs.push(...[waiter, woken].map((run) => ({ id: run.id, createdAt: run.createdAt, endsAt: at(1_000), over: run })));
+  await rig.runFor(60_000);
+  const queued = await rig.store.queued("jaeger", "json", 0, Number.POSITIVE_INFINITY);
+  const spans = queued.flatMap(({ chunks }) => chunks.flatMap(({ bytes }) => spansOfJson(bytes).flatMap((run) => run.spans)));
+  const step = (type: string) => spans.find((span) => span.attributes["upstash.workflow.step.type"] === type);
+  expect(step("Notify")?.links).toEqual([]);
+  expect(step("Wait")?.links).toMatchObject([{ traceId: step("Notify")?.traceId, spanId: step("Notify")?.spanId }]);
 });
