@@ -60,6 +60,7 @@ test("three levels of invoked runs, nested and linked, also where the top joined
       story(
         line().filter(({ id }) => id !== "wfr_middle"),
         nest,
+        { runs: line() },
       ),
     ],
     ["invoked_runs: link", story(line(), link)],
