@@ -66,13 +66,13 @@ export function decide(page: Page, run: WorkflowRun, resolution: Resolution | un
   if (resolution.kind === "none") return notExported(page, run, record);
   if (resolution.kind === "wait") return { change: waiting(page, run, "ancestor", resolution.absent) };
   const detail = page.details.get(keyOf(run)) ?? [];
-  return detail === "wait" ? { change: unsettled(page, run, record) } : collect(page, run, resolution, detail);
+  return typeof detail === "number" ? { change: unsettled(run, record, detail) } : collect(page, run, resolution, detail);
 }
 
-/** It has ended, and the message log may still have more of it: soon again. Open for now, and not named where the feed has not. */
-function unsettled({ now, rules }: Page, run: WorkflowRun, record: RunRecord | undefined): RunChange {
+/** It has ended, and the message log may still have more of it: again then. Open for now, and not named where the feed has not. */
+function unsettled(run: WorkflowRun, record: RunRecord | undefined, dueAt: Millis): RunChange {
   const reason = record?.watch?.reason === "ended" ? "ended" : "open";
-  return { key: run, phase: "open", watch: { reason, polls: 0, dueAt: now + rules.interval } };
+  return { key: run, phase: "open", watch: { reason, polls: 0, dueAt } };
 }
 
 function openChange(page: Page, run: WorkflowRun, record: RunRecord | undefined, resolution: Resolution | undefined): RunChange {

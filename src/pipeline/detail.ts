@@ -3,6 +3,7 @@ import { endOf, keyOf, type Millis, type RunKey, type WorkflowRun } from "../mod
 import type { PageCommit, RunRecord } from "../state/store.ts";
 import { compactEvent } from "../trace/compact-event.ts";
 import type { MappingSettings } from "../trace/config.ts";
+import { hasGaps } from "../trace/message-gaps.ts";
 import type { SourceContext } from "./context.ts";
 
 /**
@@ -13,7 +14,10 @@ import type { SourceContext } from "./context.ts";
 
 /** Around a run's end events may take so long to be shown: so long the feed reads on before the run is mapped. */
 export const SETTLED_AFTER_MS = 2_000;
-/** An ended run waits so long for the feed to name its end; then the log is asked for that run alone. */
+/**
+ * An ended run waits so long for the feed to name its end; then the log is asked for that run alone. And so long for
+ * events that came late, in which the feed is read back once; then what is missing is inferred, step by step.
+ */
 const PATIENCE_MS = 60_000;
 const PAGE = 1_000;
 /** Of one run; as many events as the state gives. */
@@ -29,8 +33,8 @@ export interface DetailReading {
   readonly patient: boolean;
 }
 
-/** `wait`: not all of its log can have been read yet. */
-export type Details = ReadonlyMap<string, readonly MessageEvent[] | "wait">;
+/** A time: not all of its log can have been read yet, and that is when to look again. */
+export type Details = ReadonlyMap<string, readonly MessageEvent[] | Millis>;
 
 export function wantsDetail({ detail, completion_feed }: Pick<SourceContext["config"], "detail" | "completion_feed">): boolean {
   return detail !== "runs" && completion_feed !== "off";
@@ -52,20 +56,35 @@ export async function findDetails(
   known: ReadonlyMap<string, RunRecord>,
   signal: AbortSignal,
 ): Promise<Details> {
-  const details = new Map<string, readonly MessageEvent[] | "wait">();
+  const details = new Map<string, readonly MessageEvent[] | Millis>();
   if (reading === undefined || runs.length === 0) return details;
   const stored = await context.store.readEvents(context.source.name, runs);
   for (const [index, run] of runs.entries()) {
     const events = stored[index];
     if (events === undefined) continue; // there was no room for them: not another request for each such run
-    const now = context.server.now();
     const whole = events.some(isEnd) && (reading.readAt ?? 0) >= endOf(run) + SETTLED_AFTER_MS;
     const waits = known.get(keyOf(run))?.phase === "waiting"; // for something else: it had its time
-    if (!whole && !waits && reading.patient && now < endOf(run) + PATIENCE_MS) details.set(keyOf(run), "wait");
+    const again =
+      waits || !reading.patient ? undefined : lookAgain(context, run, whole, run.createdAt >= reading.from ? events : undefined);
+    if (again !== undefined) details.set(keyOf(run), again);
     else if (whole && run.createdAt >= reading.from) details.set(keyOf(run), events);
     else details.set(keyOf(run), (await askLog(context, run, signal)) ?? (whole ? events : []));
   }
   return details;
+}
+
+/** When, if not all of its log is there and that may still come. @param events undefined where they began before the log was read */
+function lookAgain(
+  { server, config, settings }: SourceContext,
+  run: WorkflowRun,
+  whole: boolean,
+  events: readonly MessageEvent[] | undefined,
+) {
+  const now = server.now();
+  const last = endOf(run) + PATIENCE_MS;
+  if (now >= last) return undefined;
+  if (!whole) return now + config.poll_interval;
+  return events !== undefined && hasGaps(run, events, settings.traces.min_queue) ? last : undefined;
 }
 
 /** A straggler, of whose log some was never read: the log is asked for it alone. Undefined where it gives no answer, or not to that question. */

@@ -128,6 +128,34 @@ describe("where the message log answers", () => {
     expect(await shape(rig, "r")).toEqual(EXACT);
   });
 
+  describe("an event that comes after the run's end was named", () => {
+    const late = async (ms: number) => {
+      const rig = await detailRig();
+      const isLate = (event: { state: string; time: number }) => event.state === "ACTIVE" && event.time === START + 10_002;
+      rig.api.feed = (event) => !isLate(event) || rig.api.now() >= START + 30_000 + ms;
+      rig.api.programs.push(retried("r", 10_000, 30_000), retried("whole", 12_000, 30_000));
+      return rig;
+    };
+
+    test("within a minute: it is waited for and joined, at one more look at most", async () => {
+      const rig = await late(20_000);
+      await rig.runFor(45_000);
+      expect(await shape(rig, "whole")).toEqual(EXACT);
+      expect(await shape(rig, "r")).toEqual({ parts: [], source: undefined });
+      const asked = rig.api.calls.length;
+      await rig.runFor(MINUTE);
+      expect(await shape(rig, "r")).toEqual(EXACT);
+      expect(rig.api.calls.slice(asked).filter((call) => call.method === "fetch").length).toBeLessThanOrEqual(1);
+      expect(askedAlone(rig)).toBe(0);
+    });
+
+    test("later: what it would have told is inferred, and says so", async () => {
+      const rig = await late(5 * MINUTE);
+      await rig.runFor(3 * MINUTE);
+      expect(await shape(rig, "r")).toEqual({ parts: [], source: "inferred" });
+    });
+  });
+
   test("a run that was begun before the log was read is asked for alone, once", async () => {
     const rig = await detailRig({ config: { start_from: "1m" } });
     rig.api.programs.push(retried("long", -30 * MINUTE, 30_000), retried("short", 10_000, 30_000));
@@ -164,6 +192,19 @@ describe("where the message log answers", () => {
     const after = await rig.store.queued("jaeger", "protobuf", 0, 10_000_000);
     expect(after.slice(0, 1)).toEqual(before);
     expect(await rig.collected()).toEqual({ r: [0, 1] });
+  });
+
+  test("a failure function that settles later begins where the message log ended the run, as its run's span does", async () => {
+    const rig = await detailRig();
+    const program = retried("r", 10_000, 30_000, { state: "RUN_FAILED", failure: { settlesAt: START + 5 * MINUTE } });
+    rig.api.programs.push({ ...program, over: { ...program.over, completedAt: START + 30_040 } });
+    await rig.runFor(20 * MINUTE);
+    const found = await spans(rig);
+    const [run, failure] = ["r", "failure function"].map((name) =>
+      found.find((span) => span.name === name || (name === "r" && !span.parentSpanId)),
+    );
+    expect(failure?.start).toBe(run?.end);
+    expect(askedAlone(rig)).toBe(1);
   });
 
   test("`keep: retried` keeps a run whose retry recovered", async () => {
