@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { parseYaml } from "./document.ts";
 import { type Environment, errorCode, expand } from "./references.ts";
@@ -58,11 +58,25 @@ function withBase(tree: Tree, seen: readonly string[], chain: Chain): Tree {
 
 function readConfig(path: string): string | { found: string } {
   try {
-    if (statSync(path).size > MAX_FILE_BYTES) return { found: "more than 1 MiB" };
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
+    const bytes = readUpTo(path, MAX_FILE_BYTES + 1);
+    if (bytes.length > MAX_FILE_BYTES) return { found: "more than 1 MiB" };
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
     if (error instanceof TypeError) return { found: "text that is not UTF-8" };
     return { found: `none that can be read (${errorCode(error)})` };
+  }
+}
+
+/** The first bytes of a file, which may be a pipe (`--config <(…)`) or a device without an end. */
+function readUpTo(path: string, limit: number): Uint8Array {
+  const bytes = new Uint8Array(limit);
+  const file = openSync(path, "r");
+  try {
+    let length = 0;
+    for (let read = -1; read !== 0 && length < limit; length += read) read = readSync(file, bytes, length, limit - length, null);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -90,7 +90,8 @@ function found(tree: Tree, path: Path, shapes: readonly Shape[]): string {
   if (value.kind === "failed") return "nothing that can be read";
   if (value.raw) return "another value";
   if (isReference(value.value)) return "the value of a reference";
-  if (shown(tree, path, shapes) !== undefined) return JSON.stringify(value.value);
+  const text = shown(tree, path, shapes);
+  if (text !== undefined) return typeof value.value === "string" ? JSON.stringify(text) : text;
   return NOUNS[typeof value.value] === "a string" ? "another string" : (NOUNS[typeof value.value] ?? "another value");
 }
 

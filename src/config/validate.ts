@@ -16,7 +16,8 @@ export function validate(filled: Filled): { readonly config: Config } | { readon
   const whole = new Set(filled.references.filter((reference) => reference.whole).map((reference) => JSON.stringify(reference.path)));
   const refused = outcome.issues.map((issue) => issue.path as Path).filter((path) => whole.has(JSON.stringify(path)));
   const again = retype(filled.value, refused) ? judge(filled.value) : outcome;
-  return "config" in again ? again : { issues: again.issues.filter((issue) => !isConsequence(issue, filled)) };
+  if ("config" in again) return again;
+  return { issues: again.issues.filter((issue) => !isConsequence(issue, filled) && !isLooser(issue, again.issues)) };
 }
 
 function judge(value: unknown): { readonly config: Config } | { readonly issues: readonly Issue[] } {
@@ -36,4 +37,10 @@ function besideUnknownType(issue: Issue, value: unknown): Issue[] {
 /** Whether it stands where a value could not be had, which is reported already. */
 function isConsequence(issue: Issue, filled: Filled): boolean {
   return filled.unknown.some((path) => path.every((step, index) => issue.path[index] === step));
+}
+
+/** Past the bound that every whole number has, where the key's own is lower. */
+function isLooser(issue: Issue, issues: readonly Issue[]): boolean {
+  if (issue.code !== "too_big" || issue.maximum !== Number.MAX_SAFE_INTEGER) return false;
+  return issues.some((other) => other !== issue && other.code === "too_big" && other.path.join("\n") === issue.path.join("\n"));
 }
