@@ -1,4 +1,4 @@
-import { distinctRuns, endOf, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
+import { distinctRuns, endOf, isSettled, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { UnreadableEntry } from "../sources/source.ts";
 import { type PageCommit, type RunChange, type RunRecord, StoreError } from "../state/store.ts";
 import type { CollectedRun } from "../telemetry/observation.ts";
@@ -135,13 +135,14 @@ async function detailsOf(
 ): Promise<Details> {
   if (!(await context.hasRoom())) return new Map();
   const placed = all.filter((run) => isTerminal(run) && resolutions.get(keyOf(run))?.kind === "placed");
-  return findDetails(
-    context,
-    input.detail,
-    placed.filter((run) => needsPlacement(known.get(keyOf(run)))),
-    known,
-    signal,
-  );
+  const pending = placed.filter((run) => needsPlacement(known.get(keyOf(run))));
+  // its events went with the run: that its failure function begins where the run ended, the log is asked once more
+  const late = all.filter((run) => known.get(keyOf(run))?.phase === "collected" && run.failureFunction && isSettled(run.failureFunction));
+  const now = input.detail && { ...input.detail, patient: false };
+  return new Map([
+    ...(await findDetails(context, input.detail, pending, known, signal)),
+    ...(await findDetails(context, now, late, known, signal)),
+  ]);
 }
 
 /** In the order of their ends: one that links to another finds it even where both came on this page. */

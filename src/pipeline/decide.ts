@@ -4,6 +4,7 @@ import { encodeRun } from "../otlp/encode.ts";
 import type { CollectedPart, RunChange, RunRecord, Watch } from "../state/store.ts";
 import type { CollectedRun } from "../telemetry/observation.ts";
 import { withEventLinks } from "../trace/event-links.ts";
+import { mapFailureFunction } from "../trace/map-failure.ts";
 import { mapRun } from "../trace/map-run.ts";
 import { mostAttempts } from "../trace/messages.ts";
 import { nameRun } from "../trace/naming.ts";
@@ -168,8 +169,10 @@ function failureChange(page: Page, run: WorkflowRun, record: RunRecord): RunChan
   const got = page.outcomes.get(keyOf(run)) ?? {};
   const plans = context.destinations.filter(({ name }) => got[name] !== undefined && !/^(excluded|dropped)/.test(got[name]));
   const deliveries = plans.map((plan) => ({ destination: plan.name, encoding: plan.encoding }));
-  const mapped = mapRun(run, resolution.placement, context.settings);
-  return { ...end, parts: partsOf(context, mapped, deliveries).filter((part) => part.part === FAILURE_PART) };
+  const detail = page.details.get(keyOf(run)) ?? [];
+  const facts = { events: typeof detail === "object" ? detail : [], childEnd: page.childEnd };
+  const mapped = mapFailureFunction(run, resolution.placement, context.settings, facts);
+  return { ...end, parts: mapped.spans.length === 0 ? [] : [encodePart(context, mapped, FAILURE_PART, deliveries)] };
 }
 
 const RUN_PART = 0;

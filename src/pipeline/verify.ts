@@ -1,8 +1,10 @@
 import { distinctRuns, endOf, isTerminal, keyOf, type Millis, type RunKey, type WorkflowRun } from "../model/run.ts";
 import type { Reply, RunPage, UnreadableEntry } from "../sources/source.ts";
+import type { SourceState } from "../state/source-state.ts";
 import type { RunRecord, Store } from "../state/store.ts";
 import { collectPage } from "./collect.ts";
 import type { SourceContext } from "./context.ts";
+import { type DetailReading, wantsDetail } from "./detail.ts";
 import { MISSING, type Standing, type StandingInput, standings } from "./standing.ts";
 
 /**
@@ -116,8 +118,15 @@ async function repair(
     epoch: state.epoch,
     retention: state.learnedRetentionMs,
     feed: state.feed?.status === "trusted",
+    detail: detailOf(context, state),
   };
   await collectPage({ ...context, store: notCollected(context.store, wanted) }, page, signal);
+}
+
+/** As the daemon reads, so that the same spans come of it; nothing is waited for, and the log asked for each run alone. */
+function detailOf({ config }: SourceContext, { feed }: SourceState): DetailReading | undefined {
+  if (feed?.status !== "trusted" || feed.detailFrom === undefined || !wantsDetail(config)) return undefined;
+  return { from: feed.detailFrom, readAt: undefined, patient: false };
 }
 
 /** The store as it looks if these runs were never collected: then they are collected again for whoever lacks them. */

@@ -1,3 +1,4 @@
+import type { MessageEvent } from "../model/event.ts";
 import { type FailureFunction, header, isSettled, type Millis, type WorkflowRun } from "../model/run.ts";
 import { attributes } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
@@ -8,28 +9,40 @@ import { httpDate, instant } from "./instant.ts";
 import { finished } from "./limits.ts";
 import { resourceOf } from "./map-resource.ts";
 import { type Mapping, mappingOf, spanOf, text, urlText } from "./mapping.ts";
+import { readMessages } from "./messages.ts";
 import type { Attributes, MappedRun, Placement, Span } from "./span.ts";
 import { timeline } from "./timeline.ts";
-import { lastErrorTime } from "./timeline-statement.ts";
+import { type ChildEnd, lastErrorTime } from "./timeline-statement.ts";
+
+/** As in `RunFacts`: what the run's end and the failure function's own depend on. */
+interface Facts {
+  readonly events?: readonly MessageEvent[];
+  readonly childEnd?: ChildEnd;
+}
 
 /**
  * The failure function's span by itself, for a run that was sent before it settled: the same bytes as in
- * `mapRun`. `n` counts its repetitions, from 2. No span while it is in progress.
+ * `mapRun` with the same facts. `n` counts its repetitions, from 2. No span while it is in progress.
  */
-export function mapFailureFunction(run: WorkflowRun, placement: Placement, settings: MappingSettings, n = 1): MappedRun {
+export function mapFailureFunction(
+  run: WorkflowRun,
+  placement: Placement,
+  settings: MappingSettings,
+  { events, childEnd }: Facts = {},
+  n = 1,
+): MappedRun {
   const mapping = mappingOf(run, placement, settings);
-  return { resource: resourceOf(mapping), spans: failureSpans(mapping, timeline(run).end, n).map((span) => finished(span, settings)) };
+  const { end } = timeline(run, events, settings.traces.min_queue, childEnd);
+  return { resource: resourceOf(mapping), spans: failureSpans(mapping, end, events, n).map((span) => finished(span, settings)) };
 }
 
-/** It begins at the run's end: the only span outside of its parent. */
-export function failureSpans(mapping: Mapping, runEnd: Millis, n = 1): Span[] {
+/** It begins at the run's end: the only span outside of its parent. It ends where the message log says or, without that, the answer's `Date`. */
+export function failureSpans(mapping: Mapping, runEnd: Millis, events: readonly MessageEvent[] = [], n = 1): Span[] {
   const failure = mapping.run.failureFunction;
   if (failure === undefined || !isSettled(failure)) return [];
   // A `Date` is rounded down to its second: the last error may seem to come after it.
-  const end = Math.max(
-    runEnd,
-    ...[httpDate(header(failure.responseHeaders, "date")), lastErrorTime(failure)].map((time) => instant(time ?? 0)),
-  );
+  const answered = deliveredAt(failure, events) ?? httpDate(header(failure.responseHeaders, "date"));
+  const end = Math.max(runEnd, ...[answered, lastErrorTime(failure)].map((time) => instant(time ?? 0)));
   const failed = failure.state === "CALLBACK_FAIL";
   return [
     spanOf(mapping, {
@@ -43,6 +56,12 @@ export function failureSpans(mapping: Mapping, runEnd: Millis, n = 1): Span[] {
       ...(failed && { status: failedStatus(mapping, failure.errors.at(-1)) }),
     }),
   ];
+}
+
+/** The end of its message's last attempt, to the millisecond; undefined where the message log does not have it. */
+function deliveredAt({ messageId }: FailureFunction, events: readonly MessageEvent[]): Millis | undefined {
+  if (messageId === undefined) return undefined;
+  return readMessages(events.filter((event) => event.messageId === messageId)).messages[0]?.attempts.at(-1)?.end;
 }
 
 function failureAttributes(mapping: Mapping, failure: FailureFunction, failed: boolean): Attributes {

@@ -47,7 +47,7 @@ export function mapRun(run: WorkflowRun, placement: Placement, settings: Mapping
   ].map((span) => finished(span, settings));
   const invokes = new Set(steps.flatMap(([{ step }, id]) => (step.type === "Invoke" ? [id.spanId] : [])));
   // The failure function settles later: it must not decide where the others lie.
-  const failure = failureSpans(mapping, times.end).map((span) => finished(span, settings));
+  const failure = failureSpans(mapping, times.end, facts.events).map((span) => finished(span, settings));
   return { resource: resourceOf(mapping), spans: [...inSeveralTraces(spans, run, settings.traces, invokes), ...failure] };
 }
 

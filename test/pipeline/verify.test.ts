@@ -1,5 +1,6 @@
 import pino from "pino";
 import { beforeEach, describe, expect, test } from "vitest";
+import { readSpans } from "../../src/fake-upstash/otlp-spans.ts";
 import type { WorkflowRun } from "../../src/model/run.ts";
 import { serverClock, systemClock } from "../../src/pipeline/clock.ts";
 import type { SourceContext } from "../../src/pipeline/context.ts";
@@ -9,7 +10,9 @@ import type { Reply, RunPage, RunSource } from "../../src/sources/source.ts";
 import { matchesFilters, upstashSourceSchema } from "../../src/sources/upstash/config.ts";
 import type { RunChange, Store, Watch } from "../../src/state/store.ts";
 import { openMemoryStore } from "../support/memory-store.ts";
-import { aRun, group, settingsWith, step, T0 } from "../support/run-builder.ts";
+import { event, info, message } from "../support/message-log.ts";
+import { KEEP_ALL } from "../support/pipeline.ts";
+import { aRun, group, initial, settingsWith, step, T0 } from "../support/run-builder.ts";
 import { part, queue, refused } from "../support/store-samples.ts";
 
 const HOUR = 3_600_000;
@@ -192,6 +195,46 @@ test("repair queues what is missing, for whoever lacks it, and nothing twice", a
   expect(await verify({ repair: true }, of)).toMatchObject({ repaired: { runs: 0 }, destinations: { jaeger: { queued: 2 } } });
   expect((await store.queued("jaeger", "protobuf", 0, 1e9)).map((row) => row.key.id).sort()).toEqual(["done", "new"]);
   expect(rung).toBe(1);
+});
+
+test("a repair reads the message log as the bridge does, so that the run gives the spans it would have given", async () => {
+  const log = message("msg_initial", info("Initial", "init"), [1, "CREATED"], [2, "ACTIVE"], [100, "ERROR", { responseStatus: 500 }]);
+  const again = message(
+    "msg_initial",
+    info("Initial", "init"),
+    [101, "RETRY", { nextDeliveryTime: T0 + 500 }],
+    [500, "ACTIVE"],
+    [910, "DELIVERED"],
+  );
+  const result = message("msg_1", info("Run", "work", { id: 1 }), [900, "CREATED"], [901, "ACTIVE"], [950, "DELIVERED"]);
+  const events = [...log, ...again, ...result, event(1_000, "RUN_SUCCESS")];
+  const answering: RunSource = {
+    ...source,
+    events: async ({ workflowRunId }) => ({
+      kind: "ok",
+      value: { events: events.map((one) => ({ ...one, id: workflowRunId ?? "" })), unreadable: [] },
+    }),
+  };
+  const run = ended("r", {
+    groups: [group({ ...initial(), messageId: "msg_initial" }), group(step("Run", "work", 900, { id: 1, messageId: "msg_1" }))],
+  });
+  const namesOf = async () => {
+    const queued = await store.queued("jaeger", "protobuf", 0, 1_000_000);
+    return queued.flatMap(({ chunks }) => chunks.flatMap(({ bytes }) => readSpans(bytes, "protobuf").spans.map((span) => span.name)));
+  };
+  const of = (status: "trusted" | "distrusted") => {
+    return store.commit({ source: "eu", state: { epoch: EPOCH, feed: { status, detailFrom: EPOCH } }, runs: [] });
+  };
+  const reading = context({ source: answering, destinations: KEEP_ALL }, { completion_feed: "auto", detail: "auto" });
+  await of("trusted");
+  replies = [page([run])];
+  expect(await verify({ repair: true }, reading)).toMatchObject({ repaired: { runs: 1 } });
+  expect(await namesOf()).toEqual(expect.arrayContaining(["attempt 1", "backoff", "attempt 2"]));
+
+  await of("distrusted");
+  replies = [page([{ ...run, id: "other" }])];
+  expect(await verify({ repair: true }, reading)).toMatchObject({ repaired: { runs: 1 } });
+  expect((await namesOf()).filter((name) => name === "attempt 1")).toHaveLength(1);
 });
 
 test("where there is no room for payloads a repair leaves the runs missing, and says so", async () => {

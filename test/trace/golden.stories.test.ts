@@ -106,7 +106,7 @@ test("a failure function that settles after its run was sent: its span alone", a
     "DELIVERED (early 2025)": [run("DELIVERED", answered)],
   };
   const sections = Object.entries(runs).map(([title, [one, n]]) => {
-    const mapped = mapFailureFunction(one, ownPlacement(one, settings), settings, n);
+    const mapped = mapFailureFunction(one, ownPlacement(one, settings), settings, {}, n);
     return [title, told([mapped], { runs: [one], attributes: /failure|error|exception|attempt|http/ })] as const;
   });
   await expect(page(sections)).toMatchFileSnapshot(golden("failure function alone"));

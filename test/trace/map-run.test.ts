@@ -5,6 +5,7 @@ import { failureSpanId, runSpanContext } from "../../src/trace/ids.ts";
 import { mapFailureFunction } from "../../src/trace/map-failure.ts";
 import { mapRun, type RunFacts } from "../../src/trace/map-run.ts";
 import { ownPlacement } from "../../src/trace/placement.ts";
+import { event, info, init, message } from "../support/message-log.ts";
 import { aRun, at, error, group, initial, next, settingsWith, step, T0 } from "../support/run-builder.ts";
 
 function map(run: WorkflowRun, settings: MappingSettings = settingsWith(), facts?: RunFacts) {
@@ -188,9 +189,29 @@ test("the failure function's span by itself, and its repetitions", () => {
     status: { code: "error", message: "again" },
     attributes: { "error.type": "500", "http.response.status_code": 500 },
   });
-  expect(mapFailureFunction(run, ownPlacement(run, settings), settings, 2).spans[0]?.spanId).toBe(failureSpanId(run.id, T0, 2));
+  expect(mapFailureFunction(run, ownPlacement(run, settings), settings, {}, 2).spans[0]?.spanId).toBe(failureSpanId(run.id, T0, 2));
   const open = { ...run, failureFunction: { state: "CALLBACK_INPROGRESS", errors: [] } };
   expect(mapFailureFunction(open, ownPlacement(open, settings), settings).spans).toEqual([]);
+});
+
+test("the failure function's span begins where the message log says that the run ended, and ends where it says that it was done", () => {
+  const failureFunction = {
+    state: "CALLBACK_SUCCESS",
+    messageId: "msg_failure",
+    errors: [],
+    responseHeaders: { Date: [new Date(at(30_000)).toUTCString()] },
+  };
+  const run = aRun(900, [next({ errors: [error(899, 500)] })], { state: "RUN_FAILED", failureFunction });
+  const own = message("msg_failure", info("", ""), [1_000, "CREATED"], [1_200, "ACTIVE"], [1_437, "DELIVERED"]);
+  const events = [...init([1, "CREATED"], [2, "ACTIVE"], [899, "FAILED"]), event(950, "RUN_FAILED"), ...own];
+  const settings = settingsWith();
+  const alone = mapFailureFunction(run, ownPlacement(run, settings), settings, { events });
+  expect(alone.spans).toMatchObject([{ name: "failure function", start: at(950), end: at(1_437) }]);
+  const whole = map(run, settings, { events });
+  expect(alone).toEqual({ resource: whole.resource, spans: [whole.others.at(-1)] });
+  expect(whole.root.end).toBe(at(950));
+  const lost = events.filter(({ messageId }) => messageId !== "msg_failure");
+  expect(map(run, settings, { events: lost }).others.at(-1)).toMatchObject({ start: at(950), end: Math.floor(at(30_000) / 1_000) * 1_000 });
 });
 
 test("a failure function that failed without errors is told by its response's status, else by nothing", () => {
