@@ -5,7 +5,9 @@ import { type ReceivedSpan, readSpans } from "../../src/fake-upstash/otlp-spans.
 import { trimBodies } from "../../src/fake-upstash/trim-body.ts";
 import type { WireRun } from "../../src/fake-upstash/wire.ts";
 import { encodeRun } from "../../src/otlp/encode.ts";
+import { keyOf, type RunKey } from "../../src/model/run.ts";
 import { decodeRun } from "../../src/sources/upstash/decode.ts";
+import { childEnds, invokedBy } from "../../src/trace/child-ends.ts";
 import type { MappingSettings } from "../../src/trace/config.ts";
 import { mapRun } from "../../src/trace/map-run.ts";
 import { nameRun } from "../../src/trace/naming.ts";
@@ -21,8 +23,8 @@ export interface ExpectedRun {
   readonly dropped: boolean;
   /** It may be delivered or not. */
   readonly exempt: boolean;
-  /** Content of each span by its id; the run span's first. */
-  readonly spans: ReadonlyMap<string, string>;
+  /** What each span may say, by its id; the run span's first. */
+  readonly spans: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** Runs do not change once they are over: each is mapped once. */
@@ -36,12 +38,14 @@ export function expectedRuns(world: World): ExpectedRun[] {
   const settings = settingsOf(world);
   const epoch = (world.firstStart ?? 0) - 3_600_000;
   const expected: ExpectedRun[] = [];
-  for (const run of world.api.store.allRuns()) {
-    const endedAt = run.workflowRunCompletedAt ?? 0;
-    if (run.workflowState === "RUN_STARTED" || endedAt < epoch - EPOCH_MARGIN_MS) continue;
-    const mapped = memo.get(run) ?? expectRun(run, settings);
+  const runs = world.api.store.allRuns();
+  const endedAt = new Map(runs.map((run) => [keyOf({ id: run.workflowRunId, createdAt: run.workflowRunCreatedAt }), run.workflowRunCompletedAt]));
+  for (const run of runs) {
+    const end = run.workflowRunCompletedAt ?? 0;
+    if (run.workflowState === "RUN_STARTED" || end < epoch - EPOCH_MARGIN_MS) continue;
+    const mapped = memo.get(run) ?? expectRun(run, settings, (key) => endedAt.get(keyOf(key)));
     memo.set(run, mapped);
-    expected.push({ ...mapped, exempt: world.exempt.has(run.workflowRunId) || endedAt < epoch + EPOCH_MARGIN_MS });
+    expected.push({ ...mapped, exempt: world.exempt.has(run.workflowRunId) || end < epoch + EPOCH_MARGIN_MS });
   }
   return expected;
 }
@@ -53,14 +57,18 @@ function settingsOf({ folder }: World): MappingSettings {
   return mappingSettings(loaded.config, loaded.serviceName);
 }
 
-function expectRun(wire: WireRun, settings: MappingSettings): Omit<ExpectedRun, "exempt"> {
+/** When an invoked run ended tells when its Invoke step did, if the bridge knew it by then: any of them may be known. */
+function expectRun(wire: WireRun, settings: MappingSettings, endOf: (key: RunKey) => number | undefined): Omit<ExpectedRun, "exempt"> {
   const decoded = decodeRun(trimBodies(wire, 0, "keep"));
   if (!decoded.ok) throw new Error(decoded.reason);
   const { run } = decoded;
-  const mapped = mapRun(run, ownPlacement(run, settings), settings);
-  const spans = new Map<string, string>();
-  for (const { bytes } of encodeRun(mapped, "protobuf"))
-    for (const span of readSpans(bytes, "protobuf").spans) spans.set(span.spanId, contentOf(span));
+  const spans = new Map<string, Set<string>>();
+  for (const ended of subsets(invokedBy([run]).map((key) => ({ key, endedAt: endOf(key) })))) {
+    const mapped = mapRun(run, ownPlacement(run, settings), settings, { childEnd: childEnds(ended) });
+    for (const { bytes } of encodeRun(mapped, "protobuf"))
+      for (const span of readSpans(bytes, "protobuf").spans)
+        spans.set(span.spanId, (spans.get(span.spanId) ?? new Set()).add(contentOf(span)));
+  }
   return {
     id: run.id,
     createdAt: run.createdAt,
@@ -68,6 +76,10 @@ function expectRun(wire: WireRun, settings: MappingSettings): Omit<ExpectedRun, 
     dropped: nameRun(run, settings).dropped,
     spans,
   };
+}
+
+function subsets<T>(items: readonly T[]): T[][] {
+  return items.reduce<T[][]>((found, item) => found.flatMap((some) => [some, [...some, item]]), [[]]);
 }
 
 /** A span without what depends on where its run lies. */

@@ -1,4 +1,5 @@
 import type { Scenario } from "./scenario.ts";
+import { ANSWERS } from "./scenarios/answers.ts";
 import { API } from "./scenarios/api.ts";
 import { BACKEND } from "./scenarios/backend.ts";
 import { BROKEN, CONTROLS } from "./scenarios/broken.ts";
@@ -16,6 +17,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...API,
   ...FEED,
   ...BACKEND,
+  ...ANSWERS,
   ...RUNS,
   ...STATE,
   ...SECRETS,
