@@ -22,20 +22,21 @@ export function growth(series: readonly number[]): number {
 
 /**
  * Each of `ways` in turn, A B A B, so that what the machine does besides falls on all of them alike.
- * @returns the median of each, in µs of wall clock; the first two rounds warm up and do not count
+ * @param clock in ms
+ * @returns the median of each, in µs; the first two rounds warm up and do not count
  */
 export async function interleaved(
   ways: Readonly<Record<string, () => unknown>>,
   rounds: number,
-  monotonic = () => performance.now(),
+  clock: () => number,
 ): Promise<Record<string, number>> {
   const names = Object.keys(ways);
   const times = new Map<string, number[]>(names.map((name) => [name, []]));
   for (let round = -2; round < rounds; round += 1)
     for (const name of names) {
-      const startedAt = monotonic();
+      const startedAt = clock();
       await ways[name]?.();
-      if (round >= 0) times.get(name)?.push((monotonic() - startedAt) * 1_000);
+      if (round >= 0) times.get(name)?.push((clock() - startedAt) * 1_000);
     }
   return Object.fromEntries([...times].map(([name, values]) => [name, median(values)]));
 }

@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { backfill, memory } from "./backfill.ts";
 import { buildShipped } from "./bundle.ts";
 import { idle } from "./idle.ts";
 import { layers } from "./layers.ts";
+import { outage } from "./outage.ts";
 import { pipeline } from "./pipeline.ts";
 import { isMet, type Row, table } from "./report.ts";
 import { requests } from "./requests.ts";
@@ -22,6 +24,9 @@ const PARTS: Readonly<Record<string, (setting: Setting) => Promise<Row[]>>> = {
   idle,
   steady,
   freshness,
+  outage,
+  backfill,
+  memory,
 };
 
 const { values } = parseArgs({

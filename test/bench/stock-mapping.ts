@@ -1,9 +1,18 @@
-import { type Attributes, type Context, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
+import {
+  type Attributes,
+  type AttributeValue,
+  type Context,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
 import type { WireRun, WireStep } from "../../src/fake-upstash/wire.ts";
 
 /**
- * The rival: a run as anybody would trace it who has the official client and OpenTelemetry's SDK at hand. The same
- * spans with what can simply be read off the log: no redaction, no critical path, no ids of its own.
+ * The rival: a run as anybody would trace it who has the official client and OpenTelemetry's SDK at hand. The same spans
+ * with the same attributes, as far as they can simply be read off the log: no redaction, no limits, no inference, random ids.
  */
 export function traceRun(tracer: Tracer, run: WireRun): number {
   const end = run.workflowRunCompletedAt ?? run.workflowRunCreatedAt;
@@ -17,7 +26,7 @@ export function traceRun(tracer: Tracer, run: WireRun): number {
       "upstash.workflow.run.url": run.workflowUrl,
       "upstash.workflow.run.created_at": new Date(run.workflowRunCreatedAt).toISOString(),
       "upstash.workflow.run.labels": [...(run.labels ?? [])],
-      "upstash.workflow.run.steps.total": run.steps.reduce((sum, group) => sum + group.steps.length, 0),
+      ...countsOf(run),
     },
   });
   if (run.workflowState === "RUN_FAILED") root.setStatus({ code: SpanStatusCode.ERROR });
@@ -64,10 +73,12 @@ function traceStep(
           "upstash.workflow.step.group.index": at.index,
           "upstash.workflow.step.group.size": at.size,
           "upstash.workflow.step.retries": step.retries,
+          "upstash.workflow.step.critical": at.size === 1,
+          "upstash.workflow.time.source": "log",
           "http.request.method": step.callMethod,
           "http.response.status_code": step.callResponseStatus,
           "url.full": step.callUrl,
-          "server.address": step.callUrl && new URL(step.callUrl).hostname,
+          ...peerOf(step),
         }),
       },
     },
@@ -78,6 +89,35 @@ function traceStep(
   span.end(step.createdAt === undefined ? at.end : endOf(step, at.end));
 }
 
-function defined(attributes: Readonly<Record<string, string | number | undefined>>): Attributes {
+function peerOf({ callUrl }: WireStep): Attributes {
+  if (callUrl === undefined) return {};
+  const { hostname } = new URL(callUrl);
+  return { "server.address": hostname, "server.port": 443, "service.peer.name": hostname, "peer.service": hostname };
+}
+
+const KINDS = { Run: "run", Call: "call", SleepFor: "sleep", Wait: "wait", Invoke: "invoke", Retry: "retry", "": "unknown" } as const;
+
+/** How many steps there were, and where the time went: added up by type, as far as that goes. */
+function countsOf(run: WireRun): Attributes {
+  const steps = run.steps.flatMap((group) => group.steps);
+  const durations: Record<string, number> = {};
+  for (const kind of Object.values(KINDS)) durations[`upstash.workflow.critical_path.${kind}.duration`] = 0;
+  let boundary = run.workflowRunCreatedAt;
+  for (const step of steps) {
+    const end = endOf(step, boundary);
+    const name = `upstash.workflow.critical_path.${KINDS[(step.stepType ?? "") as keyof typeof KINDS] ?? "unknown"}.duration`;
+    durations[name] = (durations[name] ?? 0) + (end - boundary) / 1_000;
+    boundary = end;
+  }
+  return {
+    ...durations,
+    "upstash.workflow.run.steps.total": steps.length,
+    "upstash.workflow.run.steps.failed": steps.filter(({ state }) => state === "STEP_FAILED").length,
+    "upstash.workflow.run.steps.canceled": steps.filter(({ state }) => state === "STEP_CANCELED").length,
+    "upstash.workflow.run.steps.retried": steps.filter(({ errors }) => (errors?.length ?? 0) > 0).length,
+  };
+}
+
+function defined(attributes: Readonly<Record<string, AttributeValue | undefined>>): Attributes {
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
 }
