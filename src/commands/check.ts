@@ -68,7 +68,7 @@ async function connect(config: Config, settings: MappingSettings, connections: C
   };
   for (const one of config.sources) {
     const source = connections.source(one, config.traces);
-    const seen = await probeSource(source, signal).finally(() => source.close());
+    const seen = await probeSource(source, one.detail, signal).finally(() => source.close());
     say(`source ${one.name}`, seen);
     for (const host of new Set(seen.runs.map((run) => guessedHost(run, settings)))) {
       if (host !== undefined) stderr.write(`warning: source ${one.name}: ${unnamed(host)}\n`);

@@ -14,15 +14,16 @@ export interface SeenSource extends Seen {
   readonly runs: readonly WorkflowRun[];
 }
 
-/** Lists a few runs, and asks whether there is a message log. */
-export async function probeSource(source: RunSource, signal: AbortSignal): Promise<SeenSource> {
+/** Lists a few runs, and asks whether there is a message log; without one, `detail: messages` cannot be had. */
+export async function probeSource(source: RunSource, detail: "auto" | "messages" | "runs", signal: AbortSignal): Promise<SeenSource> {
   const reply = await source.list({ count: 10 }, "probe", signal);
   if (reply.kind !== "ok") return { ok: false, text: troubleOf(reply), runs: [] };
   const { runs, unreadable } = reply.value;
   const log = await source.events({ count: 1 }, "probe", signal);
   const newest = runs[0] === undefined ? "no runs yet" : `newest run ${runs[0].id}`;
   const odd = unreadable[0] === undefined ? "" : `, ${unreadable.length} of the newest cannot be read (${unreadable[0].reason})`;
-  return { ok: true, text: `reachable, ${newest}${odd}; message log: ${log.kind === "ok" ? "answers" : troubleOf(log)}`, runs };
+  const said = log.kind === "ok" ? "answers" : `${troubleOf(log)}${detail === "messages" ? "; detail: messages needs it" : ""}`;
+  return { ok: log.kind === "ok" || detail !== "messages", text: `reachable, ${newest}${odd}; message log: ${said}`, runs };
 }
 
 function troubleOf(reply: Exclude<Reply<unknown>, { kind: "ok" }>): string {

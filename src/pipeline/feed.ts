@@ -126,6 +126,14 @@ export async function standDown(reader: Reader, status: "absent" | "distrusted",
   return {};
 }
 
+/** `detail: messages` asks for the log: where that gives none, runs are followed and inferred all the same, but it is an error. */
+export function lacksMessages({ context: { config }, state }: Reader): Trouble[] {
+  const { feed } = state();
+  if (config.detail !== "messages" || (feed?.status !== "absent" && feed?.status !== "distrusted")) return [];
+  const why = feed.reason === undefined ? "" : ` (${feed.reason})`;
+  return [{ kind: "refused", message: `detail: messages, without the message log${why}: times are inferred; auto allows that` }];
+}
+
 /**
  * Runs that a grouped page showed as ended before the feed did: it should name them within a minute, or it is late
  * or has holes. Looked at with every page, and after every read of the feed; a read that went back for late events

@@ -2,7 +2,7 @@ import type { Millis } from "../model/run.ts";
 import type { RunPage } from "../sources/source.ts";
 import { askDueRuns } from "./ask.ts";
 import type { PageResult } from "./collect.ts";
-import { distrustIfHoles, readFeed, standDown } from "./feed.ts";
+import { distrustIfHoles, lacksMessages, readFeed, standDown } from "./feed.ts";
 import { listLookback, lookbackDue } from "./lookback.ts";
 import { type Listing, type ListingResult, listRuns, type Reader } from "./reader.ts";
 import { sweepDue, sweepPages, sweepRunning, sweepSlice } from "./sweep.ts";
@@ -75,7 +75,7 @@ export async function pollCycle(reader: Reader, everything: boolean, signal: Abo
   if (!whole) await part(() => sweepSlice(reader, pages, signal));
   const news = startedAt - (reader.state().readAt ?? 0) >= NOTED_EVERY_MS;
   if (troubles.length === 0 && !cut && !signal.aborted && news) await part(() => noteRead(reader, startedAt));
-  return { collected, fresh, troubles };
+  return { collected, fresh, troubles: [...troubles, ...lacksMessages(reader)] };
 }
 
 async function noteRead(reader: Reader, readAt: Millis): Promise<object> {

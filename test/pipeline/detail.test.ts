@@ -234,3 +234,20 @@ test.each([{ detail: "runs" }, { completion_feed: "off" }])("with %o nothing is 
   await rig.runFor(10 * MINUTE);
   expect(await shape(rig, "r")).toEqual({ parts: [], source: "inferred" });
 });
+
+test.each(["auto", "messages"] as const)(
+  "detail: %s without a message log: runs are sent and inferred; an error where it was asked for",
+  async (detail) => {
+    const rig = await detailRig({ config: { detail } });
+    rig.api.feed = "none";
+    rig.api.programs.push(retried("r", -30_000, -20_000));
+    const once = rig.loop.once(new AbortController().signal);
+    await rig.clock.until(once, MINUTE);
+    expect(await shape(rig, "r")).toEqual({ parts: [], source: "inferred" });
+    const expected = {
+      kind: "refused",
+      message: expect.stringContaining("detail: messages, without the message log (the API has no message log)"),
+    };
+    expect((await once).troubles).toEqual(detail === "messages" ? [expected] : []);
+  },
+);
