@@ -55,6 +55,9 @@ function explain(run: { url: string; labels: string[] }, settings: MappingSettin
     ["deployment.environment.name", naming.environment],
     ["trace_context", naming.traceContext],
     ...Object.entries(naming.attributes).map(([key, value]): [string, string] => [`attribute ${key}`, String(value)]),
+    ...(naming.rule === undefined ? [] : (settings.workflows[naming.rule]?.set.step_names ?? [])).map(
+      ({ match, name }): [string, string] => [`step ${match}`, name],
+    ),
   ];
   return facts.filter(([, value]) => value !== undefined).map(([key, value]) => `${key}: ${value}`);
 }

@@ -4,9 +4,11 @@ import { keyOf, type WorkflowRun } from "../model/run.ts";
 import { serverClock, systemClock } from "../pipeline/clock.ts";
 import { decodePlacement, resolvePlacements } from "../pipeline/place.ts";
 import type { Reply, RunPage, RunSource } from "../sources/source.ts";
+import { matchesFilters } from "../sources/upstash/config.ts";
 import { openStore } from "../state/sqlite.ts";
 import { type RunRecord, type Store, StoreError } from "../state/store.ts";
 import type { MappingSettings } from "../trace/config.ts";
+import { nameRun } from "../trace/naming.ts";
 import { linkedPlacement } from "../trace/placement.ts";
 import type { Placement } from "../trace/span.ts";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
@@ -57,6 +59,8 @@ export async function placedInState(store: Store, readings: readonly Wanted[], s
 export interface Found {
   readonly run: WorkflowRun;
   readonly source: RunSource;
+  /** The filters of that source. */
+  readonly matches: (run: WorkflowRun) => boolean;
 }
 
 /**
@@ -71,7 +75,7 @@ export async function findRun(config: Config, readings: readonly Wanted[], signa
       const reply = await ask(source, wanted, signal);
       if (reply.kind === "ok") {
         const run = reply.value.runs.find((candidate) => candidate.id === wanted.id);
-        if (run !== undefined) return { run, source };
+        if (run !== undefined) return { run, source, matches: (other) => matchesFilters(other, one.filters) };
         for (const entry of reply.value.unreadable) troubles.add(`source ${one.name}: the run cannot be read: ${entry.reason}`);
       } else {
         troubles.add(`source ${one.name}: ${reply.kind === "aborted" ? "stopped" : reply.message}`);
@@ -95,7 +99,7 @@ function ask(source: RunSource, wanted: Wanted, signal: AbortSignal): Promise<Re
 
 /** Where a fetched run lies: by the state where it knows an ancestor, else by asking for the ancestors. */
 export async function placeFound(
-  { run, source }: Found,
+  { run, source, matches }: Found,
   store: Store | undefined,
   settings: MappingSettings,
   signal: AbortSignal,
@@ -103,7 +107,9 @@ export async function placeFound(
   const context = { source, settings, server: serverClock(systemClock), store: store ?? EMPTY_STATE };
   const known = new Map<string, RunRecord>();
   for (const record of await context.store.findRuns(source.name, [run])) if (record !== undefined) known.set(keyOf(run), record);
-  const { resolutions } = await resolvePlacements(context, [run], [run], known, () => true, signal);
+  // As the daemon has it: no run lies in one that is not exported.
+  const exported = (one: WorkflowRun) => one === run || (matches(one) && !nameRun(one, settings).dropped);
+  const { resolutions } = await resolvePlacements(context, [run], [run], known, exported, signal);
   const resolution = resolutions.get(keyOf(run));
   return resolution?.kind === "placed" ? resolution.placement : linkedPlacement(run, settings);
 }

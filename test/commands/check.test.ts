@@ -90,6 +90,7 @@ describe("--explain", () => {
       "deployment.environment.name: production",
       "trace_context: join",
       "attribute team: payments",
+      "step charge-*: charge",
     ]);
   });
 

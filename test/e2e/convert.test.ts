@@ -268,3 +268,18 @@ test("a reader that closes early ends it without an error", async () => {
   expect(await once(child, "close")).toEqual([0, null]);
   expect(stderr).toBe("");
 });
+
+test("a tree whose trace is past its limit takes its further children as links; what came before stays", async () => {
+  const config = join(here.folder, "small.yaml");
+  writeFileSync(config, "traces: { max_spans_per_trace: 10 }\n");
+  const invoker = { workflowRunId: "wfr_parent", workflowUrl: "https://shop.example.com/api/order", workflowRunCreatedAt: T0 };
+  const children = Array.from({ length: 12 }, (_, n) => wireRun(`wfr_child${n}`, T0 + 10 + n, { length: 100, invoker }));
+  const { code, runs } = await converted([wireRun("wfr_parent", T0, { length: 5_000 }), ...children.reverse()], ["--config", config]);
+  const parent = runs.find((run) => run.attributes["upstash.workflow.run.id"] === "wfr_parent");
+  const apart = runs.filter((run) => run.traceId !== parent?.traceId);
+  expect(code).toBe(0);
+  expect(runs).toHaveLength(13);
+  expect(apart.length).toBeGreaterThan(0);
+  expect(apart.length).toBeLessThan(12);
+  for (const run of apart) expect(run.links.map((link) => link.traceId)).toEqual([parent?.traceId]);
+});

@@ -49,6 +49,21 @@ test("from the API: an invoked run lies in its invoker's trace", async () => {
   expect((await traceIdOf("wfr_child")).stdout).toBe(parent.stdout);
 });
 
+test("from the API: where its invoker is dropped by a rule, an invoked run lies in its own trace", async () => {
+  putFamily();
+  const config = here.configure({
+    sources: [{ name: "eu", url: here.api.url, token: CANARY_TOKEN }],
+    workflows: [{ match: { url: "https://shop.example.com/api/order" }, drop: true }],
+    destinations: [{ name: "x", type: "console" }],
+  });
+  const url = "https://shop.example.com/api/child";
+  const invoker = { workflowRunId: "wfr_parent", workflowUrl: "https://shop.example.com/api/order", workflowRunCreatedAt: T0 };
+  here.api.store.putRun({ ...wireRun("wfr_parent", T0), workflowUrl: "https://shop.example.com/api/order" });
+  here.api.store.putRun({ ...wireRun("wfr_child", T0 + 10, { length: 800, invoker }), workflowUrl: url });
+  const { code, stdout } = await wfotel(["trace-id", "wfr_child", "--config", config], { cwd: here.folder });
+  expect({ code, stdout }).toEqual({ code: 0, stdout: `${traceId("wfr_child", T0 + 10)}\n` });
+});
+
 test("from the state, also when the API has forgotten the run or cannot be asked", async () => {
   putFamily();
   expect((await wfotel(["run", "--once"], { cwd: here.folder, env: here.env() })).code).toBe(0);
