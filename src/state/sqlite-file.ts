@@ -18,9 +18,9 @@ export function openForReading(path: string, readOnly: boolean): Database {
   if (!existsSync(path)) throw new StoreError("missing", `there is no state at ${path} yet`);
   const db = openDatabase(path, readOnly);
   return closingOnError(db, () => {
+    refuseNewer(db, path);
     if (isEmpty(db)) throw new StoreError("missing", `${path} is empty: wfotel run makes it when it starts`);
     if (!isOurs(db)) throw new StoreError("corrupt", NOT_OURS);
-    refuseNewer(db, path);
   });
 }
 
