@@ -1,3 +1,4 @@
+import type { Step } from "../../src/model/run.ts";
 import type { RunEvent } from "../../src/sources/source.ts";
 import type { Program } from "../support/log-api.ts";
 
@@ -87,7 +88,8 @@ export function stream(options: { rate: number; start: number; seconds: number; 
       if (lengthOf(index) !== length) continue;
       const created = createdAt(index);
       const time = created + offset;
-      found.push({ id: idOf(index), createdAt: created, url: URL, time, state: stateAt(position, fails(index)), index, position });
+      const state = stateAt(position, fails(index));
+      found.push({ id: idOf(index), createdAt: created, url: URL, time, state, index, position, ...messageAt(position) });
     }
     return found;
   }
@@ -130,6 +132,16 @@ function stateAt(position: number, fails: boolean): string {
   if (position === 0) return "RUN_STARTED";
   if (position === EVENTS_PER_RUN - 1) return fails ? "RUN_FAILED" : "RUN_SUCCESS";
   return MESSAGE_STATES[(position - 1) % MESSAGE_STATES.length] ?? "CREATED";
+}
+
+const INITIAL: Step = { id: 0, name: "init", type: "Initial", callType: "step", state: "", errors: [] };
+const WORK: Step = { ...INITIAL, id: 1, name: "work", type: "Run" };
+
+/** The first message begins the run, the second one carries the result of its step; a log with gaps would be waited for. */
+function messageAt(position: number): Pick<RunEvent, "messageId" | "step"> {
+  if (position === 0 || position === EVENTS_PER_RUN - 1) return {};
+  const message = Math.floor((position - 1) / MESSAGE_STATES.length);
+  return { messageId: `msg_${message}`, ...(message < 2 && { step: message === 0 ? INITIAL : WORK }) };
 }
 
 /** Ids are as long as the API's own. */
