@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { programs } from "../programs/programs.ts";
 import { runProgram } from "../programs/run-program.ts";
 import { type Engine, startEngine } from "./engine.ts";
-import { type Evidence, INPUTS, measure } from "./truth-measure.ts";
+import { type Evidence, INPUTS, type Input, measure } from "./truth-measure.ts";
 
 /**
  * What `npm run truth` reports, as far as it does not depend on how busy this machine is: an error counts from what a
@@ -26,11 +26,14 @@ const readings = [
 
 describe.each(readings)("where createdAt of Calls, Waits and Invokes marks their %s", (_, switches) => {
   test.each(programs.map((program) => [program.name, program] as const))(
-    "no time of %s is charged to the wrong step",
+    "no time of %s is charged to the wrong step, and the message log alone shows what both logs do",
     async (_name, program) => {
       engine = await startEngine({ switches });
       const done = await runProgram(engine, program);
       const evidence: Evidence = { program, done, runs: engine.store.allRuns(), events: engine.store.allEvents() };
+      const shown = (input: Input) =>
+        measure(evidence, input, SLACK_MS).judgements.flatMap(({ span }) => (span.type === "failure function" ? [] : [span]));
+      expect(shown("message log alone")).toEqual(shown("message log"));
       for (const input of INPUTS) {
         const { judgements, charges } = measure(evidence, input, SLACK_MS);
         expect(charges.filter(({ wrongMs, durationMs }) => wrongMs > (input === "grouped log" ? 0.02 : 0) * durationMs)).toEqual([]);
