@@ -10,6 +10,7 @@ const MAX_DEPTH = 40;
 
 /** Stands in for an unquoted reference inside `{ }` or `[ ]`, one for each of its characters. */
 const FILLER = "\uE000";
+const MAX_UNQUOTED = 100;
 const UNQUOTED = /^\$\{(?:env|file):[^}\n]*\}/;
 
 interface Reading {
@@ -64,16 +65,15 @@ function parseAround(text: string, unquoted = new Set<number>()): Parsed {
   const lines = new LineCounter();
   const options = { prettyErrors: false, uniqueKeys: false, keepSourceTokens: true, lineCounter: lines, logLevel: "error" } as const;
   const document = parseDocument(text, options);
+  let filled = text;
   for (const error of document.errors) {
-    const offset = error.pos[0] - 1;
-    const reference = UNQUOTED.exec(text.slice(Math.max(offset, 0), offset + 1_000))?.[0];
-    if (reference === undefined || unquoted.size >= 100) continue;
-    return parseAround(
-      text.slice(0, offset) + FILLER.repeat(reference.length) + text.slice(offset + reference.length),
-      unquoted.add(offset),
-    );
+    const offset = Math.max(error.pos[0] - 1, 0);
+    const reference = UNQUOTED.exec(filled.slice(offset, offset + 1_000))?.[0];
+    if (reference === undefined || unquoted.size >= MAX_UNQUOTED) continue;
+    unquoted.add(offset);
+    filled = filled.slice(0, offset) + FILLER.repeat(reference.length) + filled.slice(offset + reference.length);
   }
-  return { document, lines, text, unquoted };
+  return filled === text ? { document, lines, text, unquoted } : parseAround(filled, unquoted);
 }
 
 /** One problem for the unquoted references between two offsets, at the first of them: quotes around all mend all. */

@@ -48,12 +48,15 @@ const KINDS: readonly { readonly code: string; readonly message?: RegExp; readon
   { code: "UNEXPECTED_TOKEN", message: /at node end/, text: "nothing more after the value (quotes around all of it), found more" },
 ];
 
+/** More than anybody mends at once; a text of nothing else costs no more than this. */
+const MAX_FAULTS = 100;
+
 /** The faults of a parsed text in their order; of those within one top-level key, the first that spoils what follows it. */
 export function faultsOf(document: Document, text: string): Fault[] {
-  const errors = [...document.errors, ...document.warnings];
+  const errors = [...document.errors, ...document.warnings].slice(0, MAX_FAULTS);
   if (errors.length === 0) return [];
   const parts = [...partsOf(document.contents, [])];
-  const unclosed = parts.flatMap(unclosedAt);
+  const unclosed = parts.flatMap(unclosedAt).slice(0, MAX_FAULTS);
   const told = errors.filter((error) => unclosed.length === 0 || !/end with a|^Missing closing/.test(error.message));
   const faults = [...told.map((error) => faultOf(error, text, parts)), ...unclosed].sort((a, b) => a.offset - b.offset);
   const keys = [...text.matchAll(/^[^\s#\-\]}]/gm)].map((match) => match.index);
@@ -79,7 +82,7 @@ function faultOf(error: YAMLError, text: string, parts: readonly Part[]): Fault 
   const kind = KINDS.find(({ code, message }) => code === error.code && (message?.test(error.message) ?? true));
   const [blank = ""] = /^ */.exec(text.slice(error.pos[0])) ?? [];
   const offset = error.pos[0] + blank.length;
-  const startsLine = /(?:^|\n) *$/.test(text.slice(0, offset));
+  const startsLine = text.slice(text.lastIndexOf("\n", offset - 1) + 1, offset).trim() === "";
   const moved = error.code === "UNEXPECTED_TOKEN" && kind?.spoils === undefined && startsLine;
   const spoils = error.name === "YAMLWarning" ? "value" : (kind?.spoils ?? "key");
   const path = error.code === "MULTIPLE_DOCS" ? [] : pathAt(offset, parts);
