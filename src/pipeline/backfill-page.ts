@@ -4,6 +4,7 @@ import type { DateReading } from "../state/source-state.ts";
 import type { RunRecord } from "../state/store.ts";
 import { nameRun } from "../trace/naming.ts";
 import type { BackfillArgs } from "./backfill.ts";
+import type { EventShelf } from "./backfill-events.ts";
 import { collectPage } from "./collect.ts";
 import type { SourceContext } from "./context.ts";
 import type { PatientSource } from "./patience.ts";
@@ -35,6 +36,7 @@ export interface BackfillWork {
   readonly source: PatientSource;
   readonly args: BackfillArgs;
   readonly dates: DateReading | undefined;
+  readonly shelf: EventShelf | undefined;
   counts: Record<keyof BackfillCounts, number>;
 }
 
@@ -168,7 +170,7 @@ async function wantedAgain(
 
 /** @param readAt all trees of before are whole. @throws StoreError */
 export async function collectRuns(
-  { counts, reader }: Pick<BackfillWork, "counts" | "reader">,
+  { counts, reader, shelf }: Pick<BackfillWork, "counts" | "reader" | "shelf">,
   runs: readonly WorkflowRun[],
   unreadable: readonly UnreadableEntry[],
   readAt: Millis | undefined,
@@ -176,7 +178,8 @@ export async function collectRuns(
 ): Promise<void> {
   if (runs.length === 0 && unreadable.length === 0) return;
   const { observer: _, ...context } = reader.context; // no metrics of ends that are long over
-  const input = { runs, unreadable, epoch: 0, readAt, feed: reader.feedTrusted(), past: true, warned: reader.memory.warned };
+  const details = shelf && ((pending: readonly WorkflowRun[]) => shelf.details(pending, signal));
+  const input = { runs, unreadable, epoch: 0, readAt, feed: reader.feedTrusted(), past: true, warned: reader.memory.warned, details };
   const { stored } = await collectPage(context, input, signal);
   const asked = new Set(runs.filter(isTerminal).map(keyOf));
   for (const { key, parts = [], placement } of stored) {

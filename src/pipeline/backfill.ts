@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Millis } from "../model/run.ts";
 import type { RunQuery } from "../sources/source.ts";
 import type { DateReading } from "../state/source-state.ts";
+import { createEventShelf } from "./backfill-events.ts";
 import { type BackfillCounts, type BackfillWork, NO_COUNTS, storeWindow, waitForRoom } from "./backfill-page.ts";
 import { settleWaiting } from "./backfill-waiting.ts";
 import { findDateReading } from "./date-reading.ts";
@@ -82,9 +83,11 @@ export async function backfillSource(
   const source = patientSource(context);
   const dates = reader.state().dates ?? (await learnDates(reader, args, source, signal));
   const range = rangeOf(args, dates, context.server.now());
-  const work = { reader, source, args, dates, counts: { ...NO_COUNTS, ...before?.counts } };
+  const open = undone(range, before);
+  const shelf = args.dryRun ? undefined : createEventShelf(reader, source, open);
+  const work = { reader, source, args, dates, shelf, counts: { ...NO_COUNTS, ...before?.counts } };
   const progress = progressOf(work, range, before?.requests ?? 0);
-  let plan = await firstPlan(work, undone(range, before), signal);
+  let plan = await firstPlan(work, open, signal);
   const listed = await listWindows(
     {
       source,
@@ -97,6 +100,7 @@ export async function backfillSource(
       openEnd: isOpenEnded(dates) ? range.to : undefined,
       onPlan(next) {
         plan = next;
+        shelf?.release(remainingWindows(plan));
         return report(progress(plan));
       },
       async store(window, pages, stop) {

@@ -35,6 +35,8 @@ export interface PageInput {
   readonly detail?: DetailReading | undefined;
   /** The runs were met in a listing: that leaves alone what is to be asked for at a time of its own. */
   readonly listed?: boolean;
+  /** Tells what the message log says of runs, instead of what the feed has stored. */
+  readonly details?: ((runs: readonly WorkflowRun[]) => Promise<Details>) | undefined;
   /** They are history (`backfill`): their trees are read at last and not yet, and who invoked one is shown now or never. */
   readonly past?: boolean;
   /** Entries that were warned about; added to. */
@@ -140,7 +142,7 @@ async function detailsOf(
   const late = all.filter((run) => known.get(keyOf(run))?.phase === "collected" && run.failureFunction && isSettled(run.failureFunction));
   const now = input.detail && { ...input.detail, patient: false };
   return new Map([
-    ...(await findDetails(context, input.detail, pending, known, signal)),
+    ...(await (input.details?.(pending) ?? findDetails(context, input.detail, pending, known, signal))),
     ...(await findDetails(context, now, late, known, signal)),
   ]);
 }

@@ -88,8 +88,8 @@ function lookAgain(
 }
 
 /** A straggler, of whose log some was never read: the log is asked for it alone. Undefined where it gives no answer, or not to that question. */
-async function askLog(
-  context: SourceContext,
+export async function askLog(
+  context: Pick<SourceContext, "settings"> & { readonly source: Pick<SourceContext["source"], "events"> },
   { id, createdAt }: RunKey,
   signal: AbortSignal,
 ): Promise<readonly MessageEvent[] | undefined> {

@@ -98,9 +98,9 @@ type Work<T> = (args: T, ...rest: Parameters<JobHandler> extends [unknown, ...in
 
 /** A row that another version wrote may hold anything. */
 function withArgs<T>(schema: z.ZodType<T>, work: Work<T>): JobHandler {
-  return async (args, report, signal) => {
+  return async (args, ...rest) => {
     const parsed = schema.safeParse(args);
     if (!parsed.success) return { exitCode: 2, progress: { error: "the running bridge does not understand the job" } };
-    return work(parsed.data, report, signal);
+    return work(parsed.data, ...rest);
   };
 }

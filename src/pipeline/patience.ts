@@ -3,7 +3,7 @@ import { backoff } from "./backoff.ts";
 import type { SourceContext } from "./context.ts";
 
 /** A source for work that nobody else repeats: what passes by itself is sat out, for a while. */
-export interface PatientSource extends Pick<RunSource, "list" | "fetch"> {
+export interface PatientSource extends Pick<RunSource, "list" | "fetch" | "events"> {
   /** How often it was asked. */
   requests(): number;
 }
@@ -19,8 +19,8 @@ export function patientSource({ source, clock }: Pick<SourceContext, "source" | 
 
   async function ask<T>(send: () => Promise<Reply<T>>, signal: AbortSignal): Promise<Reply<T>> {
     for (let failures = 0; ; failures += 1) {
-      requests += 1;
       const reply = await send();
+      requests += 1;
       if (reply.kind !== "unavailable") {
         answeredAt = clock.monotonic();
         return reply;
@@ -34,6 +34,7 @@ export function patientSource({ source, clock }: Pick<SourceContext, "source" | 
   return {
     requests: () => requests,
     list: (query, purpose, signal) => ask(() => source.list(query, purpose, signal), signal),
+    events: (query, purpose, signal) => ask(() => source.events(query, purpose, signal), signal),
     fetch: (keys, purpose, signal) => ask(() => source.fetch(keys, purpose, signal), signal),
   };
 }

@@ -23,9 +23,8 @@ export interface Plan {
 
 /** Of one window: its last page is half empty on average, so fewer would cost requests; its runs are held in memory, so more would cost that. */
 export const RUNS_PER_WINDOW = 120;
-/** The next window is at most so many times as wide as one that was nearly empty, and at least this share of the one before. */
+/** The next window is at most so many times as wide as one that was nearly empty. */
 const GROWTH = 4;
-const SHRINK = 16;
 /** Towards the end windows get smaller, so that all workers end at about the same time; but not smaller than this share. */
 const LEAST = 1 / 3;
 
@@ -107,7 +106,7 @@ export function totalWidth(windows: readonly Window[]): number {
 function nextWidth(before: number, window: Window, runs: number): number {
   const width = widthOf(window);
   const most = GROWTH * Math.max(before, width);
-  return runs === 0 ? most : Math.max(1, before / SHRINK, Math.min((width * RUNS_PER_WINDOW) / runs, most));
+  return runs === 0 ? most : Math.max(1, Math.min((width * RUNS_PER_WINDOW) / runs, most));
 }
 
 function isSame(a: Window, b: Window): boolean {

@@ -29,7 +29,9 @@ test("a job is done once, with its arguments, and its result is kept", async () 
   const drop = vi.fn(async () => ({ exitCode: 0, progress: { dropped: 1 } }));
   await until({ drop }, async () => expect((await jobs())[0]?.finishedAt).toBeDefined());
   expect(await jobs()).toMatchObject([{ id, exitCode: 0, progress: { dropped: 1 } }]);
-  await until({ drop }, async () => expect(drop).toHaveBeenCalledWith({ ids: [1] }, expect.any(Function), expect.any(AbortSignal)));
+  await until({ drop }, async () =>
+    expect(drop).toHaveBeenCalledWith({ ids: [1] }, expect.any(Function), expect.any(AbortSignal), undefined),
+  );
   expect(drop).toHaveBeenCalledTimes(1);
 });
 

@@ -136,6 +136,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.nat(3).map((skip) => (store: Store) => onEntries(store, skip, (ids) => store.dropQuarantined(ids))) },
   {
     weight: 2,
+    arbitrary: fc.tuple(fc.constantFrom(...SOURCES, "none"), fc.subarray(IDS), fc.boolean(), time).map(
+      ([source, ids, everything, dueAt]) =>
+        (store: Store) =>
+          store.refetch(
+            source,
+            ids.map((id) => key(id)),
+            everything,
+            dueAt,
+          ),
+    ),
+  },
+  {
+    weight: 2,
     arbitrary: fc.tuple(fc.subarray(DESTINATIONS), time).map(
       ([names, now]) =>
         (store: Store) =>

@@ -1,6 +1,7 @@
 import { type Headers, keyOf, type RunKey, type Step, type WorkflowRun } from "../../src/model/run.ts";
 import type { Clock } from "../../src/pipeline/clock.ts";
-import type { EventPage, FetchedRuns, Purpose, Reply, RunEvent, RunPage, RunSource } from "../../src/sources/source.ts";
+import type { EventPage, FetchedRuns, Purpose, Reply, RunEvent, RunPage, RunQuery, RunSource } from "../../src/sources/source.ts";
+import type { DateReading } from "../../src/state/source-state.ts";
 import { group, initial, step } from "./run-builder.ts";
 
 /** A log API without HTTP: programs with their times, and what the API shows of them now. */
@@ -46,6 +47,8 @@ export interface LogApi {
   unlisted: (run: RunKey) => boolean;
   /** How long after it happened something is shown. */
   lag: number;
+  /** What `fromDate` and `toDate` compare. */
+  dates: DateReading;
   now(): number;
 }
 
@@ -72,6 +75,7 @@ export function logApi(clock: Pick<Clock, "monotonic" | "sleep">, start: number,
     eventsPerPage: 1_000,
     unlisted: () => false,
     lag: 0,
+    dates: "creation",
     now: () => start + clock.monotonic(),
   };
 
@@ -107,10 +111,12 @@ function shown(api: LogApi): Program[] {
 
 const place = (of: RunKey) => `${String(of.createdAt).padStart(14, "0")}-${of.id}`;
 
-function listed(api: LogApi, query: { cursor?: string; count?: number; state?: string }): RunPage {
+function listed(api: LogApi, query: RunQuery): RunPage {
   const now = api.now() - api.lag;
   const programs = shown(api)
     .filter((program) => !api.unlisted(program) && (query.state === undefined || stateOf(program, now) === query.state))
+    .filter((program) => query.workflowRunId === undefined || query.workflowRunId === program.id)
+    .filter((program) => isInWindow(api, program, query, now))
     .map((program) => ({ program, at: place(program) }))
     .filter(({ at }) => query.cursor === undefined || at < query.cursor)
     .sort((a, b) => (a.at < b.at ? 1 : -1));
@@ -118,6 +124,18 @@ function listed(api: LogApi, query: { cursor?: string; count?: number; state?: s
   const last = page.at(-1);
   const cursor = last !== undefined && programs.length > page.length ? { cursor: last.at } : {};
   return { runs: page.map(({ program }) => runOf(program, now)), unreadable: [], ...cursor }; // only a page's are worth making
+}
+
+function isInWindow(
+  { dates }: LogApi,
+  program: Program,
+  { fromDate = 0, toDate = Number.POSITIVE_INFINITY }: RunQuery,
+  now: number,
+): boolean {
+  const middle = program.createdAt + Math.floor(((program.endsAt ?? now) - program.createdAt) / 2);
+  const times = [program.createdAt, middle, program.endsAt ?? program.createdAt].filter((time) => time <= now);
+  const compared = { creation: [program.createdAt], event: times, "last-event": [Math.max(...times)] }[dates];
+  return compared.some((time) => time >= fromDate && time <= toDate);
 }
 
 function fetched(api: LogApi, keys: readonly RunKey[]): FetchedRuns {
