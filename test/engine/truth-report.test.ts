@@ -51,7 +51,7 @@ describe("each bar can be missed, by what it is about alone", () => {
 
   test("a time that the grouped log gives as stated, and that is farther off than both neighbours may be", () => {
     const own = (over: Partial<Judgement["span"]>) => missed(measurement(60, over)).filter((each) => each.startsWith("grouped"));
-    expect(own({ isStated: true })).toEqual(["grouped log: what is not known to be within N ms is marked inferred"]);
+    expect(own({ isStated: true })).toEqual(["grouped log: what is marked log is within N ms (a Call: and its Date's second)"]);
     expect(own({ isStated: false })).toEqual([]);
     expect(own({ isStated: true, type: "Call" })).toEqual([]);
   });

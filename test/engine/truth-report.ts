@@ -98,7 +98,7 @@ function groupedBars({ resolution, judgements, charges }: Measurement): Bar[] {
     { input, promise: "no step before the previous group's end, or around another's wait", measured: `${astray} steps`, met: astray === 0 },
     {
       input,
-      promise: `what is not known to be within ${limit} ms is marked inferred`,
+      promise: `what is marked log is within ${limit} ms (a Call: and its Date's second)`,
       measured: `${off} of ${stated.length} are not`,
       met: off === 0,
     },

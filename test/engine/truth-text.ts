@@ -71,7 +71,7 @@ export function reportMarkdown(measurements: readonly Measurement[]): string {
 function withoutNumbers(promise: string): string {
   return promise
     .replace(/≤ \d+ ms \((\d+) \+ the engine's \d+\)/, "≤ $1 ms + the engine's resolution")
-    .replace(/within \d+ ms/, "within twice that");
+    .replace(/within \d+ ms/, "within twice the message log's limit");
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
