@@ -220,6 +220,9 @@ function warnOfGuesses({ source, log, settings }: SourceContext, runs: readonly 
   }
 }
 
+/** A tree that is being backfilled is whole by then; the backfill itself asks for it before, when it has come to its end. */
+const VERDICT_AFTER_MS = 3_600_000;
+
 /** It waits for something, or for its failure function: a listing says nothing new about it. */
 function hasItsTime(record: RunRecord | undefined): boolean {
   return record?.watch !== undefined && (record.phase === "waiting" || record.phase === "collected");
@@ -228,9 +231,6 @@ function hasItsTime(record: RunRecord | undefined): boolean {
 function needsPlacement(record: RunRecord | undefined): boolean {
   return record === undefined || record.phase === "open" || record.phase === "waiting" || record.phase === "gone";
 }
-/** A tree that is being backfilled is whole by then; the backfill itself asks for it before, when it has come to its end. */
-const VERDICT_AFTER_MS = 3_600_000;
-
 
 function isUnnamed(record: RunRecord | undefined): boolean {
   return record === undefined || (record.phase === "open" && record.watch?.reason !== "ended");
