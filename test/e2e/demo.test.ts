@@ -30,7 +30,7 @@ function startDemo(...argv: readonly string[]): ChildProcess & { stdout: NodeJS.
 }
 
 const demos = [
-  ["recorded", RECORDED, "12 recorded programs, 15 runs, 6 of them over already"],
+  ["recorded", RECORDED, "12 recorded programs, 16 runs, 7 of them over already"],
   ["live", LIVE, "12 programs of the official SDK, run on an engine"],
 ] as const;
 
@@ -41,7 +41,7 @@ test.each(demos)(
     const [[code], stdout, stderr] = await Promise.all([once(demo, "exit"), text(demo.stdout), text(demo.stderr)]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain(title);
-    expect(stdout).toMatch(/runs +15 of 15: every run arrived/);
+    expect(stdout).toMatch(/runs +16 of 16: every run arrived/);
     expect(stdout).toMatch(/traces +13, with \d+ spans/);
     expect(stdout).toMatch(/deliveries +\d+ OTLP requests, none refused/);
     expect(stdout).toMatch(/your backend +has every trace too/);

@@ -103,14 +103,19 @@ const reminder: DemoProgram = {
   deliveries: 1 + 2,
 };
 
-/** A parent that invokes a child that invokes a child. */
+/** A parent with three levels of children below it. */
 const onboarding: DemoProgram = {
   name: "onboarding",
   publicUrl,
   waits: [2 * SECOND],
   workflows: (world) => {
+    const allocateVolume = createWorkflow<{ tenant: string }, { volume: string }>(async (context) => {
+      await world.run(context, "pick node", 210);
+      await world.run(context, "format", 430);
+      return { volume: "vol-17" };
+    });
     const createDatabase = createWorkflow<{ tenant: string }, { dsn: string }>(async (context) => {
-      await world.run(context, "allocate", 640);
+      await context.invoke("allocate volume", { workflow: allocateVolume, body: { tenant: "acme" } });
       await context.sleep("let it boot", 2);
       await world.run(context, "migrate", 1_150);
       return { dsn: `postgres://acme:${PLANTED_SECRET}@db.example.net/acme` };
@@ -127,12 +132,17 @@ const onboarding: DemoProgram = {
       await world.run(context, "send welcome", 180);
       return "welcome";
     });
-    return { onboarding, "provision-tenant": provisionTenant, "create-database": createDatabase };
+    return {
+      onboarding,
+      "provision-tenant": provisionTenant,
+      "create-database": createDatabase,
+      "allocate-volume": allocateVolume,
+    };
   },
   trigger: () => ({ body: { customer: "acme" } }),
   ends: "RUN_SUCCESS",
-  // Each level: its payload and three results.
-  deliveries: 3 * (1 + 3),
+  // Each level: its payload and three results, the innermost two.
+  deliveries: 3 * (1 + 3) + (1 + 2),
 };
 
 export const office = { expense, signUp, nightlyReport, campaign, reminder, onboarding };
