@@ -4,8 +4,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import { type ReceivedSpan, readSpans } from "../../src/fake-upstash/otlp-spans.ts";
 import { trimBodies } from "../../src/fake-upstash/trim-body.ts";
 import type { WireRun } from "../../src/fake-upstash/wire.ts";
-import { encodeRun } from "../../src/otlp/encode.ts";
 import { keyOf, type RunKey } from "../../src/model/run.ts";
+import { encodeRun } from "../../src/otlp/encode.ts";
 import { decodeRun } from "../../src/sources/upstash/decode.ts";
 import { childEnds, invokedBy } from "../../src/trace/child-ends.ts";
 import type { MappingSettings } from "../../src/trace/config.ts";
@@ -39,7 +39,9 @@ export function expectedRuns(world: World): ExpectedRun[] {
   const epoch = (world.firstStart ?? 0) - 3_600_000;
   const expected: ExpectedRun[] = [];
   const runs = world.api.store.allRuns();
-  const endedAt = new Map(runs.map((run) => [keyOf({ id: run.workflowRunId, createdAt: run.workflowRunCreatedAt }), run.workflowRunCompletedAt]));
+  const endedAt = new Map(
+    runs.map((run) => [keyOf({ id: run.workflowRunId, createdAt: run.workflowRunCreatedAt }), run.workflowRunCompletedAt]),
+  );
   for (const run of runs) {
     const end = run.workflowRunCompletedAt ?? 0;
     if (run.workflowState === "RUN_STARTED" || end < epoch - EPOCH_MARGIN_MS) continue;

@@ -81,17 +81,18 @@ function count(kills: readonly Kill[], by: (kill: Kill) => string): Record<strin
   );
 }
 
+/** As the README has it. */
 function table(figures: Figures): string {
   const share = (part: number) => (figures.kills === 0 ? "-" : `${Math.round((100 * part) / figures.kills)} %`);
-  const rows = (of: Readonly<Record<string, number>>, unit: (n: number) => string) =>
-    Object.entries(of).map(([name, n]) => `  ${name.padEnd(44)} ${String(n).padStart(6)} ${unit(n)}`);
+  const number = (value: number) => value.toLocaleString("en");
+  const rows = (of: Readonly<Record<string, number>>, cells: (n: number) => string[]) =>
+    Object.entries(of).map(([name, n]) => `| ${[name, ...cells(n)].join(" | ")} |`);
+  const killed = (n: number) => [number(n), share(n)];
   return [
-    `kills survived: ${figures.kills}, between "page received" and "ack committed": ${figures.killsInBetween} (${share(figures.killsInBetween)})`,
-    ...rows(figures.killsByStage, share),
-    "placed at",
-    ...rows(figures.killsByTrigger, share),
-    "faults tried",
-    ...rows(figures.faults, () => "×"),
-    `${figures.runs} runs, ${figures.spans} spans accepted; in the storms ${figures.duplicates} of them again: ${figures.duplicatesPerCrash} per kill`,
+    `Seed ${figures.seed}: ${figures.scenarios} scenarios, ${number(figures.kills)} kills survived, ${number(figures.killsInBetween)} of them (${share(figures.killsInBetween)}) between "page received" and "ack committed".`,
+    `${number(figures.runs)} runs, ${number(figures.spans)} spans accepted; in the storms ${number(figures.duplicates)} of them again: ${figures.duplicatesPerCrash} per kill.`,
+    ...["", "| where the kills hit | kills | share |", "| --- | --- | --- |", ...rows(figures.killsByStage, killed)],
+    ...["", "| placed at | kills | share |", "| --- | --- | --- |", ...rows(figures.killsByTrigger, killed)],
+    ...["", "| fault tried | times |", "| --- | --- |", ...rows(figures.faults, (n) => [number(n)])],
   ].join("\n");
 }

@@ -39,16 +39,25 @@ async function lateFailureFunctions(world: World, stage: Stage): Promise<void> {
   world.start();
 }
 
-/** Children that end seconds before their parents do, in every order of arrival; killed while they wait. */
+const MINUTE = 60_000;
+
+/** Children that ended a while ago, their parents hours from their end, in every order of arrival; killed while they wait. */
 async function childrenFirst(world: World, stage: Stage): Promise<void> {
   for (let i = 0; i < 10; i += 1) {
-    world.put(parent("slow", `c${i}`, between(world.random, 2_000, 6_000)), world.clock.now() + between(world.random, 1_000, 6_000));
-    world.fault("ancestor ends later");
+    const lingers = between(world.random, 60, 180) * MINUTE;
+    const endsAt = world.clock.now() + lingers - between(world.random, 0, 30) * MINUTE;
+    world.put(parent("slow", `c${i}`, lingers), endsAt);
+    world.fault("ancestor is hours from its end");
   }
   world.start();
   await stage.until(() => world.backends.every(({ receiver }) => receiver.spans.length > 8), "no child arrived");
   await world.kill();
   world.start();
+  for (let half = 0; half < 7; half += 1) {
+    const before = world.api.requests.length;
+    await stage.until(() => world.api.requests.length > before + 8, "the daemon does not read");
+    world.clock.jump(30 * MINUTE);
+  }
 }
 
 async function droppedAncestors(world: World): Promise<void> {
