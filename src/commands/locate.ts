@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import type { Config } from "../config/schema.ts";
+import type { MessageEvent } from "../model/event.ts";
 import { keyOf, type WorkflowRun } from "../model/run.ts";
 import { serverClock, systemClock } from "../pipeline/clock.ts";
+import { askLog, wantsDetail } from "../pipeline/detail.ts";
 import { decodePlacement, resolvePlacements } from "../pipeline/place.ts";
 import type { Reply, RunPage, RunSource } from "../sources/source.ts";
 import { matchesFilters } from "../sources/upstash/config.ts";
@@ -61,6 +63,8 @@ export interface Found {
   readonly source: RunSource;
   /** The filters of that source. */
   readonly matches: (run: WorkflowRun) => boolean;
+  /** Whether the message log is to be asked too. */
+  readonly detailed: boolean;
 }
 
 /**
@@ -75,7 +79,7 @@ export async function findRun(config: Config, readings: readonly Wanted[], signa
       const reply = await ask(source, wanted, signal);
       if (reply.kind === "ok") {
         const run = reply.value.runs.find((candidate) => candidate.id === wanted.id);
-        if (run !== undefined) return { run, source, matches: (other) => matchesFilters(other, one.filters) };
+        if (run !== undefined) return { run, source, matches: (other) => matchesFilters(other, one.filters), detailed: wantsDetail(one) };
         for (const entry of reply.value.unreadable) troubles.add(`source ${one.name}: the run cannot be read: ${entry.reason}`);
       } else {
         troubles.add(`source ${one.name}: ${reply.kind === "aborted" ? "stopped" : reply.message}`);
@@ -95,6 +99,15 @@ function describe(wanted: Wanted | undefined): string {
 function ask(source: RunSource, wanted: Wanted, signal: AbortSignal): Promise<Reply<Pick<RunPage, "runs" | "unreadable">>> {
   if (wanted.createdAt === undefined) return source.list({ count: 10, workflowRunId: wanted.id }, "probe", signal);
   return source.fetch([{ id: wanted.id, createdAt: wanted.createdAt }], "probe", signal);
+}
+
+/** The run's messages, as the daemon asks for those of a run alone; none where the log has not all of them. */
+export async function findMessages(
+  { run, source, detailed }: Found,
+  settings: MappingSettings,
+  signal: AbortSignal,
+): Promise<readonly MessageEvent[]> {
+  return (detailed ? await askLog({ settings, source }, run, signal) : undefined) ?? [];
 }
 
 /** Where a fetched run lies: by the state where it knows an ancestor, else by asking for the ancestors. */

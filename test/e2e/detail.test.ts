@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { afterEach, expect, test, vi } from "vitest";
+import { type ReceivedSpan, readSpans } from "../../src/fake-upstash/otlp-spans.ts";
 import type { WireEvent, WireRun } from "../../src/fake-upstash/wire.ts";
 import { CANARY_TOKEN, useSurroundings } from "../support/surroundings.ts";
-import { startWfotel } from "../support/wfotel.ts";
+import { startWfotel, wfotel } from "../support/wfotel.ts";
 
 /** The daemon over both logs of a real program of the official SDK whose second step failed twice and recovered. */
 
@@ -58,6 +59,13 @@ test.each(["auto", "messages"])(
     const retried = spans.filter((span) => parents.has(span.spanId));
     expect(retried.map(sourceOf)).toEqual(["log"]);
     expect(here.backend.violations).toEqual([]);
+    // `show` draws the same trace.
+    const shown = await wfotel(["show", String(spans[0]?.attributes["upstash.workflow.run.id"]), "--json"], {
+      cwd: here.folder,
+      env: here.env(),
+    });
+    const wires = (list: readonly ReceivedSpan[]) => list.map(({ wire }) => wire);
+    expect(wires(readSpans(Buffer.from(shown.stdout), "json").spans)).toEqual(wires(spans));
   },
 );
 
