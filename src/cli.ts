@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { COMMANDS, type Command, commandOf } from "./commands/commands.ts";
 import { type CommandIo, EXIT } from "./commands/io.ts";
+import { preferSmallMemory } from "./commands/memory.ts";
 import { runAsProcess } from "./commands/process.ts";
 import { VERSION } from "./version.ts";
 
@@ -52,4 +53,5 @@ function overview(): string {
   return `wfotel ${VERSION}: Upstash Workflow runs as OpenTelemetry traces\n\nUsage: wfotel COMMAND [options]\n\n${lines.join("\n")}\n\n${COMMON_OPTIONS}`;
 }
 
+preferSmallMemory();
 await runAsProcess((io) => main(process.argv.slice(2), io));
