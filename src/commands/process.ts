@@ -1,7 +1,10 @@
+import { setFlagsFromString } from "node:v8";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
 
 /** Runs a command as this process: its streams and signals are the process's, and what it returns the exit code. */
 export async function runAsProcess(command: (io: CommandIo) => Promise<number>): Promise<void> {
+  // V8's young generation keeps its first size: a backfill took 164 MiB instead of 223, for 4 % more processor time
+  setFlagsFromString("--semi-space-growth-factor=1");
   process.on("unhandledRejection", endWithBug);
   endQuietlyWithoutReader(process.stdout);
   process.stderr.on("error", () => undefined); // a log without a reader (its terminal is gone, its disk is full): the work goes on

@@ -5,9 +5,9 @@ import type { DateReading } from "../state/source-state.ts";
 import { createEventShelf } from "./backfill-events.ts";
 import { type BackfillCounts, type BackfillWork, NO_COUNTS, storeWindow, waitForRoom } from "./backfill-page.ts";
 import { settleWaiting } from "./backfill-waiting.ts";
-import { findDateReading } from "./date-reading.ts";
+import { dateReading } from "./date-reading.ts";
 import { listWindows } from "./list-windows.ts";
-import { type PatientSource, patientSource } from "./patience.ts";
+import { patientSource } from "./patience.ts";
 import type { Reader } from "./reader.ts";
 import { type Plan, planOf, RUNS_PER_WINDOW, remainingWindows, subtractWindows, totalWidth, type Window } from "./windows.ts";
 
@@ -81,7 +81,7 @@ export async function backfillSource(
 ): Promise<SourceBackfill> {
   const { context } = reader;
   const source = patientSource(context);
-  const dates = reader.state().dates ?? (await learnDates(reader, args, source, signal));
+  const dates = await dateReading(reader, source, "backfill", signal);
   const range = rangeOf(args, dates, context.server.now());
   const open = undone(range, before);
   const shelf = args.dryRun ? undefined : createEventShelf(reader, source, open);
@@ -136,20 +136,6 @@ function progressOf({ reader: { context }, source, counts, dates }: BackfillWork
 export function unread(source: string, { from, to }: BackfillArgs, trouble: string): SourceBackfill {
   const range = { from, to };
   return { source, range, left: [range], counts: NO_COUNTS, requests: 0, allowed: 0, took: 0, complete: false, trouble };
-}
-
-/** Found out once per source, and stored. */
-async function learnDates(
-  reader: Reader,
-  { dryRun }: BackfillArgs,
-  source: PatientSource,
-  signal: AbortSignal,
-): Promise<DateReading | undefined> {
-  const { server, log, source: original } = reader.context;
-  const dates = await findDateReading({ source, server }, "backfill", signal);
-  if (dates !== undefined && !dryRun) await reader.save({ dates });
-  log.info({ source: original.name, dates: dates ?? "not known" }, "what fromDate and toDate compare");
-  return dates;
 }
 
 /** Where a run may be shown by its last event alone, the last window is open to now. */

@@ -2,6 +2,7 @@ import { endOf, isTerminal, keyOf, type WorkflowRun } from "../model/run.ts";
 import type { Purpose, RunQuery, RunSource } from "../sources/source.ts";
 import type { DateReading } from "../state/source-state.ts";
 import type { ServerClock } from "./clock.ts";
+import type { Reader } from "./reader.ts";
 
 /**
  * What `fromDate` and `toDate` compare is found out with a known run: it is looked for around its creation, then
@@ -14,8 +15,24 @@ const SHORTEST_MS = 20;
 const BEFORE_MS = 1_000;
 const PAGE = 10;
 
+/** Found out once per source, and stored. @throws StoreError */
+export async function dateReading(
+  reader: Reader,
+  source: Pick<RunSource, "list">,
+  purpose: Purpose,
+  signal: AbortSignal,
+): Promise<DateReading | undefined> {
+  const { server, log, config } = reader.context;
+  const known = reader.state().dates;
+  if (known !== undefined) return known;
+  const dates = await findDateReading({ source, server }, purpose, signal);
+  if (dates !== undefined) await reader.save({ dates });
+  log.info({ source: config.name, dates: dates ?? "not known" }, "what fromDate and toDate compare");
+  return dates;
+}
+
 /** Undefined: there is no run that it could be seen with, or the API said something that fits none of the three. */
-export async function findDateReading(
+async function findDateReading(
   { source, server }: { readonly source: Pick<RunSource, "list">; readonly server: Pick<ServerClock, "observe"> },
   purpose: Purpose,
   signal: AbortSignal,

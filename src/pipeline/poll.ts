@@ -1,6 +1,7 @@
 import type { Millis } from "../model/run.ts";
 import type { RunPage } from "../sources/source.ts";
 import { askDueRuns } from "./ask.ts";
+import { listBackTo } from "./catch-up.ts";
 import type { PageResult } from "./collect.ts";
 import { distrustIfHoles, lacksMessages, readFeed, standDown } from "./feed.ts";
 import { listLookback, lookbackDue } from "./lookback.ts";
@@ -116,7 +117,10 @@ async function listNewest(reader: Reader, everything: boolean, onPage: NonNullab
   // the first listing of a process goes all the way: the feed may not reach back to the last one
   const vouched = !everything && reader.feedTrusted() && reader.memory.newestListedAt !== undefined;
   const maxPages = vouched ? NEWEST_PAGES_WITH_FEED : undefined;
-  const result = await listRuns(reader, { query: { count: PAGE }, purpose: "newest", isEnough, onPage, maxPages }, signal);
+  const listing: Listing = { query: { count: PAGE }, purpose: "newest", isEnough, onPage, maxPages };
+  const result = await (watermark === undefined || vouched
+    ? listRuns(reader, listing, signal)
+    : listBackTo(reader, watermark - config.lookback, listing, signal));
   if (result.trouble !== undefined || !(result.complete || reader.feedTrusted())) return result;
   const startedAt = server.now();
   reader.memory.newestListedAt = reader.context.clock.monotonic();

@@ -1,10 +1,11 @@
 import { distinctRuns, endOf, isTerminal, keyOf, type Millis, type RunKey, type WorkflowRun } from "../model/run.ts";
-import type { Reply, RunPage, UnreadableEntry } from "../sources/source.ts";
+import type { RunPage, UnreadableEntry } from "../sources/source.ts";
 import type { SourceState } from "../state/source-state.ts";
 import type { RunRecord, Store } from "../state/store.ts";
 import { collectPage } from "./collect.ts";
 import type { SourceContext } from "./context.ts";
 import { type DetailReading, wantsDetail } from "./detail.ts";
+import { type Paging, readPages } from "./paging.ts";
 import { MISSING, type Standing, type StandingInput, standings } from "./standing.ts";
 
 /**
@@ -60,31 +61,22 @@ export async function verifySource(
   const destinations = (await context.store.destinations()).filter((one) => one.removedAt === undefined);
   const input: StandingInput = { context, state, destinations, unreadSince: window.unreadSince };
   let tally = createTally();
-  let cursor: string | undefined;
-  let restarts = 0;
-  const cursors = new Set<string>();
-  for (;;) {
-    const reply = await context.source.list({ count: PAGE, ...(cursor !== undefined && { cursor }) }, "backfill", signal);
-    if (isExpired(reply, cursor) && restarts < RESTARTS) {
-      restarts += 1;
+  const paging: Paging = {
+    query: { count: PAGE },
+    purpose: "backfill",
+    restarts: RESTARTS,
+    onRestart() {
       tally = createTally(tally);
-      cursor = undefined;
-      cursors.clear();
-      continue;
-    }
-    if (reply.kind !== "ok") return result(context.source.name, tally, reply.kind === "aborted" ? "stopped" : reply.message);
-    context.server.observe(reply.serverTime);
-    await verifyPage(input, window, reply.value, tally, signal);
-    await report(tally.listed);
-    cursor = reply.value.cursor;
-    if (cursor === undefined) return result(context.source.name, tally);
-    if (cursors.has(cursor)) return result(context.source.name, tally, "the API repeats a cursor: its paging does not end");
-    cursors.add(cursor);
-  }
-}
-
-function isExpired(reply: Reply<RunPage>, cursor: string | undefined): boolean {
-  return cursor !== undefined && reply.kind === "refused" && reply.reason === "bad_request";
+    },
+    async visit(reply) {
+      context.server.observe(reply.serverTime);
+      await verifyPage(input, window, reply.value, tally, signal);
+      await report(tally.listed);
+      return false;
+    },
+  };
+  const { trouble } = await readPages(context.source, paging, signal);
+  return result(context.source.name, tally, trouble?.message);
 }
 
 async function verifyPage(input: StandingInput, window: VerifyWindow, page: RunPage, tally: Tally, signal: AbortSignal): Promise<void> {
