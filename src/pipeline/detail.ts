@@ -12,7 +12,7 @@ import type { SourceContext } from "./context.ts";
  * must not pass for the whole.
  */
 
-/** Around a run's end events may take so long to be shown: so long the feed reads on before the run is mapped. */
+/** Around a run's end events may take so long to be shown: so long the feed reads on before a run with gaps is believed to have them. */
 export const SETTLED_AFTER_MS = 2_000;
 /**
  * An ended run waits so long for the feed to name its end; then the log is asked for that run alone. And so long for
@@ -62,29 +62,25 @@ export async function findDetails(
   for (const [index, run] of runs.entries()) {
     const events = stored[index];
     if (events === undefined) continue; // there was no room for them: not another request for each such run
-    const whole = events.some(isEnd) && (reading.readAt ?? 0) >= endOf(run) + SETTLED_AFTER_MS;
+    const covered = run.createdAt >= reading.from;
+    const hasAll = covered && !hasGaps(run, events, context.settings.traces.min_queue);
+    const whole = reading.readAt !== undefined && events.some(isEnd) && (hasAll || reading.readAt >= endOf(run) + SETTLED_AFTER_MS);
     const waits = known.get(keyOf(run))?.phase === "waiting"; // for something else: it had its time
-    const again =
-      waits || !reading.patient ? undefined : lookAgain(context, run, whole, run.createdAt >= reading.from ? events : undefined);
+    const again = waits || !reading.patient ? undefined : lookAgain(context, run, { whole, hasGaps: covered && !hasAll });
     if (again !== undefined) details.set(keyOf(run), again);
-    else if (whole && run.createdAt >= reading.from) details.set(keyOf(run), events);
+    else if (whole && covered) details.set(keyOf(run), events);
     else details.set(keyOf(run), (await askLog(context, run, signal)) ?? (whole ? events : []));
   }
   return details;
 }
 
-/** When, if not all of its log is there and that may still come. @param events undefined where they began before the log was read */
-function lookAgain(
-  { server, config, settings }: SourceContext,
-  run: WorkflowRun,
-  whole: boolean,
-  events: readonly MessageEvent[] | undefined,
-) {
+/** When, if not all of its log is there and that may still come. */
+function lookAgain({ server, config }: SourceContext, run: WorkflowRun, log: { readonly whole: boolean; readonly hasGaps: boolean }) {
   const now = server.now();
   const last = endOf(run) + PATIENCE_MS;
   if (now >= last) return undefined;
-  if (!whole) return now + config.poll_interval;
-  return events !== undefined && hasGaps(run, events, settings.traces.min_queue) ? last : undefined;
+  if (!log.whole) return now + config.poll_interval;
+  return log.hasGaps ? last : undefined;
 }
 
 /** A straggler, of whose log some was never read: the log is asked for it alone. Undefined where it gives no answer, or not to that question. */

@@ -2,7 +2,7 @@ import { isEnd } from "../model/event.ts";
 import { keyOf, type Millis } from "../model/run.ts";
 import type { EventPage, RunEvent } from "../sources/source.ts";
 import { type PageCommit, type RunChange, type RunRecord, StoreError } from "../state/store.ts";
-import { compactEvents, SETTLED_AFTER_MS, wantsDetail } from "./detail.ts";
+import { compactEvents, wantsDetail } from "./detail.ts";
 import type { Reader } from "./reader.ts";
 
 /** One page of the message log into the state: which runs started and ended and, for `detail`, what happened in them. */
@@ -41,9 +41,7 @@ function changeBy({ context }: Reader, event: RunEvent, record: RunRecord | unde
     return record === undefined ? [{ key, phase: "open", watch: { reason: "open", polls: 0, dueAt: now + FIRST_LOOK_MS } }] : [];
   }
   const isNews = record === undefined || record.phase === "gone" || (record.phase === "open" && record.watch?.reason !== "ended");
-  // and as long for the read itself: asked for before it is settled, it would only be asked for again
-  const dueAt = wantsDetail(context.config) ? Math.max(now, Math.min(event.time, now) + 2 * SETTLED_AFTER_MS) : now;
-  return isNews ? [{ key, phase: "open", watch: { reason: "ended", polls: 0, dueAt } }] : [];
+  return isNews ? [{ key, phase: "open", watch: { reason: "ended", polls: 0, dueAt: now } }] : [];
 }
 
 /**
