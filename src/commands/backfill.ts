@@ -45,6 +45,9 @@ const MOST_AT_ONCE = 64;
 const GRACE_MS = 5_000;
 const STATES = { success: "RUN_SUCCESS", failed: "RUN_FAILED", canceled: "RUN_CANCELED" };
 
+const ROOM_EVERY_MS = 500;
+const GO_ON = "the same command goes on where it was";
+
 /** `wfotel backfill`: the runs that were created in a range of time, collected and delivered. */
 export async function backfill(argv: readonly string[], io: CommandIo): Promise<number> {
   const { values } = parse(argv);
@@ -124,12 +127,16 @@ function backfillAlone(values: Values, args: BackfillArgs, io: CommandIo): Promi
   const work = async (bridge: Bridge): Promise<Backfilled> => {
     const { store, deliverers } = bridge;
     const stop = new AbortController();
+    const full = new AbortController();
     const delivering = Promise.all(deliverers.map((deliverer) => deliverer.run(stop.signal, GRACE_MS)));
     delivering.catch(() => undefined); // told below
-    const sources = await collectAlone(bridge, args, io);
+    const watching = watchRoom(bridge, drainTimeoutOf(values), full, stop.signal);
+    const sources = await collectAlone(bridge, args, io, AbortSignal.any([io.signal, full.signal]));
     stop.abort();
-    await delivering;
-    if (io.signal.aborted) throw new CommandError("stopped; the same command goes on where it was", EXIT.incomplete);
+    await Promise.all([delivering, watching]);
+    if (full.signal.aborted)
+      throw new CommandError(`the state is full (state.max_size) and no destination takes anything; ${GO_ON}`, EXIT.incomplete);
+    if (io.signal.aborted) throw new CommandError(`stopped; ${GO_ON}`, EXIT.incomplete);
     await Promise.all(deliverers.map((deliverer) => deliverer.drain(drainTimeoutOf(values), io.signal)));
     const { destinations } = await store.status(Date.now());
     const left = destinations.reduce((sum, { queued, removedAt }) => sum + (removedAt === undefined ? queued : 0), 0);
@@ -138,10 +145,25 @@ function backfillAlone(values: Values, args: BackfillArgs, io: CommandIo): Promi
   return withBridge(values, io, work, { create: true });
 }
 
+/** Aborts `full` where there was no room and no delivery for so long, in ms: nobody else will make some. */
+async function watchRoom({ contexts, deliverers }: Bridge, patience: number, full: AbortController, signal: AbortSignal): Promise<void> {
+  let settled = -1;
+  let since = performance.now();
+  while (!signal.aborted && !full.signal.aborted) {
+    const rooms = await Promise.all(contexts.map(({ hasRoom }) => hasRoom().catch(() => true)));
+    const now = deliverers.map((one) => one.snapshot()).reduce((sum, { delivered, quarantined }) => sum + delivered + quarantined, 0);
+    if (now !== settled || !rooms.includes(false)) since = performance.now();
+    settled = now;
+    if (performance.now() - since > patience) full.abort();
+    await systemClock.sleep(ROOM_EVERY_MS, signal);
+  }
+}
+
 async function collectAlone(
   { store, log, sources, contexts }: Bridge,
   args: BackfillArgs,
   io: CommandIo,
+  signal: AbortSignal,
 ): Promise<readonly SourceBackfill[]> {
   const id = (await unfinished(store, "backfill", goesOn(args)))?.id ?? (await store.addJob("backfill", args, Date.now()));
   const job = async () => (await store.jobs(Date.now())).find((one) => one.id === id);
@@ -160,11 +182,10 @@ async function collectAlone(
       };
       return work(args, show, ...rest);
     });
-  await runJob({ store, clock: systemClock, log }, shown, begun, io.signal);
+  await runJob({ store, clock: systemClock, log }, shown, begun, signal);
   progress.end();
   const { finishedAt, progress: last } = (await job()) ?? {};
-  if (finishedAt === undefined && !io.signal.aborted)
-    throw new CommandError("the state could not be written; the same command goes on where it was", EXIT.incomplete);
+  if (finishedAt === undefined && !signal.aborted) throw new CommandError(`the state could not be written; ${GO_ON}`, EXIT.incomplete);
   return (last?.sources ?? []) as readonly SourceBackfill[];
 }
 

@@ -485,6 +485,26 @@ export function storeContract(
         expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "delivered" });
       });
 
+      test("collected again: for who has nothing of the run; with everything for all that do not wait for it, and its entries go", async () => {
+        await store.syncDestinations(["a", "b"], START);
+        await commit(done("r", ["a"]));
+        await store.settle("a", [refused((await queue(store, "a"))[0]!.id, "p1")], START);
+        const again = async (everything: boolean) => {
+          await store.refetch("eu", [key("r"), key("unknown")], everything, START + 9);
+          expect((await store.findRuns("eu", [key("r")]))[0]).toMatchObject({
+            phase: "waiting",
+            watch: { reason: "refetch", dueAt: START + 9 },
+          });
+          await commit(done("r", ["a", "b"]));
+        };
+        await again(false);
+        expect([(await queue(store, "a")).length, (await queue(store, "b")).length]).toEqual([0, 1]);
+        expect(await store.quarantined({})).toHaveLength(1);
+        await again(true);
+        expect([(await queue(store, "a")).length, (await queue(store, "b")).length]).toEqual([1, 1]);
+        expect(await store.quarantined({})).toEqual([]);
+      });
+
       test("retried one of two pieces: the run stays partial until both are delivered", async () => {
         await commit(done("r", ["a"]));
         const [first] = await queue(store, "a");
