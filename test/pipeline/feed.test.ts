@@ -1,19 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { Program } from "../support/log-api.ts";
+import { program, START } from "../support/log-api.ts";
 import { DAY, HOUR, type ReadOptions, type ReadRig, readRig } from "../support/pipeline.ts";
-import { T0 } from "../support/run-builder.ts";
 
 /** The completion feed: what the message log names, and what happens where it lies. */
 
-const START = T0 + HOUR;
 const MINUTE = 60_000;
 
-const program = (id: string, from: number, to?: number, over: Partial<Program> = {}): Program => ({
-  id,
-  createdAt: START + from,
-  ...(to !== undefined && { endsAt: START + to }),
-  ...over,
-});
 const many = (count: number, from: number, to?: number, prefix = "r") =>
   Array.from({ length: count }, (_, n) => program(`${prefix}${n}`, from + n * 10, to));
 const ids = async (rig: ReadRig) => Object.keys(await rig.collected());

@@ -2,21 +2,12 @@ import { describe, expect, test } from "vitest";
 import { decodePlacement } from "../../src/pipeline/place.ts";
 import { invokeSpanId, traceId } from "../../src/trace/ids.ts";
 import { chance } from "../support/chance.ts";
-import type { Program } from "../support/log-api.ts";
+import { invokedBy, type Program, program, START } from "../support/log-api.ts";
 import { DAY, HOUR, type ReadOptions, type ReadRig, readRig } from "../support/pipeline.ts";
-import { T0 } from "../support/run-builder.ts";
 
 /** Which trace each run lies in, whatever becomes of its ancestors and in whatever order they are seen. */
 
-const START = T0 + HOUR;
 const MINUTE = 60_000;
-const program = (id: string, from: number, to?: number, over: Partial<Program> = {}): Program => ({
-  id,
-  createdAt: START + from,
-  ...(to !== undefined && { endsAt: START + to }),
-  ...over,
-});
-const invokedBy = ({ id, createdAt }: Program) => ({ invoker: { id, createdAt } });
 const traceOf = ({ id, createdAt }: Program) => traceId(id, createdAt);
 
 async function placementOf(rig: ReadRig, run: Program) {

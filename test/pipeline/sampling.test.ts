@@ -2,19 +2,10 @@ import { describe, expect, test } from "vitest";
 import type { SourceContext } from "../../src/pipeline/context.ts";
 import { traceId } from "../../src/trace/ids.ts";
 import { keepByRatio } from "../../src/trace/sampling.ts";
-import type { Program } from "../support/log-api.ts";
+import { invokedBy, program, START } from "../support/log-api.ts";
 import { DAY, HOUR, type ReadRig, readRig } from "../support/pipeline.ts";
-import { T0 } from "../support/run-builder.ts";
 
-const START = T0 + HOUR;
 const MINUTE = 60_000;
-const program = (id: string, from: number, to?: number, over: Partial<Program> = {}): Program => ({
-  id,
-  createdAt: START + from,
-  ...(to !== undefined && { endsAt: START + to }),
-  ...over,
-});
-const invokedBy = ({ id, createdAt }: Program) => ({ invoker: { id, createdAt } });
 const sampled = (ratio: number, keep: SourceContext["destinations"][number]["sampling"]["keep"] = []): SourceContext["destinations"] => [
   { name: "all", encoding: "protobuf", sampling: { ratio: 1, keep: [] } },
   { name: "some", encoding: "protobuf", sampling: { ratio, keep } },

@@ -1,14 +1,7 @@
 import { expect, test } from "vitest";
-import type { Program } from "../support/log-api.ts";
+import { program, START } from "../support/log-api.ts";
 import { DAY, HOUR, type ReadRig, readRig } from "../support/pipeline.ts";
-import { T0 } from "../support/run-builder.ts";
 
-const START = T0 + HOUR;
-const program = (id: string, from: number, to?: number): Program => ({
-  id,
-  createdAt: START + from,
-  ...(to !== undefined && { endsAt: START + to }),
-});
 const sweeps = (rig: ReadRig) => rig.api.calls.filter((call) => call.purpose === "sweep").length;
 const sweepOf = async (rig: ReadRig) => (await rig.store.readSource("eu"))?.sweep;
 

@@ -2,9 +2,12 @@ import { type Headers, keyOf, type RunKey, type Step, type WorkflowRun } from ".
 import type { Clock } from "../../src/pipeline/clock.ts";
 import type { EventPage, FetchedRuns, Purpose, Reply, RunEvent, RunPage, RunQuery, RunSource } from "../../src/sources/source.ts";
 import type { DateReading } from "../../src/state/source-state.ts";
-import { group, initial, step } from "./run-builder.ts";
+import { group, initial, step, T0 } from "./run-builder.ts";
 
 /** A log API without HTTP: programs with their times, and what the API shows of them now. */
+
+/** An hour into what the log holds. */
+export const START = T0 + 3_600_000;
 
 export interface Program extends RunKey {
   readonly url?: string;
@@ -22,6 +25,15 @@ export interface Program extends RunKey {
   readonly over?: Partial<WorkflowRun>;
   /** What the message log shows besides start and end. */
   readonly log?: readonly Omit<RunEvent, "id" | "createdAt" | "url">[];
+}
+
+/** A run that is created `from` ms after START and ends `to` ms after it, or never. */
+export function program(id: string, from: number, to?: number, over: Partial<Program> = {}): Program {
+  return { id, createdAt: START + from, ...(to !== undefined && { endsAt: START + to }), ...over };
+}
+
+export function invokedBy({ id, createdAt }: Program): Partial<Program> {
+  return { invoker: { id, createdAt } };
 }
 
 export type Call =
