@@ -1,8 +1,10 @@
-import { get } from "node:http";
 import { parseListen } from "../telemetry/server.ts";
 
-/** What a bridge on this machine answered; `error` where nothing did. Loads `node:http` and nothing else. */
+/** What a bridge on this machine answered; `error` where nothing did. Loads next to nothing. */
 export type LocalAnswer = { readonly status: number; readonly body: string } | { readonly error: string };
+
+/** Why it is not imported: telemetry/server.ts. */
+const { get } = process.getBuiltinModule("node:http");
 
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 

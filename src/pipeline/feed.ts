@@ -13,6 +13,8 @@ import { type Trouble, troubleOf } from "./trouble.ts";
  */
 
 const PAGE = 1_000;
+/** The first page of a read is no larger than twice what the last one found, but at least this: most of an idle log is old, and read in vain. */
+const SMALLEST_PAGE = 100;
 /** Each read goes back a little behind the last one: the API's clock shows whole seconds. */
 const OVERLAP_MS = 2_000;
 /** Events may appear so late; with all messages in the log, to go back so far every time would be most of the budget. */
@@ -33,14 +35,20 @@ export async function readFeed(reader: Reader, back: boolean, signal: AbortSigna
   let cursor: string | undefined;
   let newest: Millis | undefined;
   let stored = true;
-  const settle = () => settleFeed(reader, { newest, startedAt, from: stored ? floor : startedAt, stored });
+  let wanted = 0;
+  const settle = () => {
+    reader.memory.feedPage = Math.min(PAGE, Math.max(SMALLEST_PAGE, 2 * wanted));
+    return settleFeed(reader, { newest, startedAt, from: stored ? floor : startedAt, stored });
+  };
   for (;;) {
-    const reply = await source.events({ count: PAGE, ...(cursor !== undefined && { cursor }) }, "feed", signal);
+    const count = cursor === undefined && !readsBack ? (reader.memory.feedPage ?? PAGE) : PAGE;
+    const reply = await source.events({ count, ...(cursor !== undefined && { cursor }) }, "feed", signal);
     if (reply.kind === "refused" && reply.reason === "not_found") return standDown(reader, "absent", "the API has no message log");
     if (reply.kind !== "ok") return { trouble: troubleOf(reply) };
     server.observe(reply.serverTime);
     const page = reply.value;
     stored = (await storeEvents(reader, page)) && stored;
+    wanted += page.events.filter((event) => event.time >= floor).length;
     if (page.events.length > 0) newest = page.events.reduce((latest, event) => Math.max(latest, event.time), newest ?? 0);
     const isWhole = page.cursor === undefined || isPast(page, floor);
     if (isWhole && readsBack) reader.memory.feedReadBackAt = startedAt;

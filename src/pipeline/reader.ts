@@ -35,6 +35,8 @@ export interface ReaderMemory {
   feedReadAt?: Millis;
   /** Everything is read once, and nothing waited for (`--once`). */
   everything: boolean;
+  /** How many events the first page of its next read is asked to hold. */
+  feedPage?: number;
   /** When the feed was last read back for late events, on the API's clock. */
   feedReadBackAt?: Millis;
   /** The lookback under way, if one is, and when its pages were last counted. */

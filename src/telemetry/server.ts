@@ -1,5 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+
+/** Not imported: that would read all exports of the module, and `WebSocket` is one that loads undici a second time, 13 MiB. */
+const { createServer } = process.getBuiltinModule("node:http");
 
 /** What a path answers; `body` is text of `type`. */
 export interface Page {
