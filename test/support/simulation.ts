@@ -27,6 +27,7 @@ export interface SimulationOptions {
   /** Without it the API is honest; backends and processes still fail. */
   readonly apiFaults?: boolean;
   readonly feed?: LogApi["feed"];
+  readonly poll?: string;
 }
 
 export interface Simulation {
@@ -43,7 +44,7 @@ export interface Simulation {
   readonly poisoned: ReadonlyMap<string, Outcome>;
 }
 
-const START = T0 + HOUR;
+export const START = T0 + HOUR;
 const MINUTE = 60_000;
 const CHAOS = 3 * HOUR;
 const QUIET = 3.5 * HOUR;
@@ -125,7 +126,7 @@ function poison(luck: Chance, of: readonly Program[]): Map<string, Outcome> {
 }
 
 const HTML: Outcome = { kind: "misconfigured", status: 200, reason: "HTML" };
-const SKIES: readonly (Outcome | "lost")[] = [
+export const SKIES: readonly (Outcome | "lost")[] = [
   busy(),
   busy(0),
   busy(120_000),
@@ -159,7 +160,7 @@ function apiFault(luck: Chance, method: string): Fault {
   return luck.pick<Fault>([down, expired, "empty", "twice", "reversed", "repeated cursor"]);
 }
 
-interface Life {
+export interface Life {
   readonly config: SourceContext["config"];
   dead(): boolean;
   /** As kill -9 would, after so many more steps of the store, the API or a backend. */
@@ -169,9 +170,9 @@ interface Life {
 }
 
 /** One process: nothing that it awaits returns once it is dead. */
-function startLife(
+export function startLife(
   simulation: Omit<Simulation, "lives">,
-  { sabotage = (store) => store, sweep = "2h" }: SimulationOptions,
+  { sabotage = (store) => store, sweep = "2h", poll }: SimulationOptions,
   luck: Chance,
 ): Life {
   const { clock, plans, backends, api } = simulation;
@@ -202,7 +203,7 @@ function startLife(
   const onQueued = () => {
     for (const wake of wakes) wake.ring();
   };
-  const config = { sweep_interval: sweep, completion_feed: "auto", poll_interval: luck.pick(["2s", "5s"]) };
+  const config = { sweep_interval: sweep, completion_feed: "auto", poll_interval: poll ?? luck.pick(["2s", "5s"]) };
   const context = readContext({ clock: own, api: { source }, store, destinations: plans, hasRoom: async () => true, onQueued, config });
   const stop = new AbortController();
   const deliverers = backends.map(({ destination }, index) => {
