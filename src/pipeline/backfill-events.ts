@@ -1,6 +1,6 @@
 import { isEnd, type MessageEvent } from "../model/event.ts";
 import { endOf, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
-import type { EventPage } from "../sources/source.ts";
+import type { EventPage, EventQuery } from "../sources/source.ts";
 import type { SourceContext } from "./context.ts";
 import { askLog, compactEvents, type Details, SETTLED_AFTER_MS, wantsDetail } from "./detail.ts";
 import type { PatientSource } from "./patience.ts";
@@ -21,11 +21,16 @@ export interface EventShelf {
 
 const PAGE = 1_000;
 /** Of one stretch of time: its last page is half empty on average. */
-const EVENTS_PER_STRETCH = 20_000;
+const EVENTS_PER_STRETCH = 10_000;
 const FIRST_STRETCH_MS = 60_000;
 const GROWTH = 4;
+/** A stretch with more is given up and begun again shorter. */
+const MOST_OF_STRETCH = 2.5 * EVENTS_PER_STRETCH;
+const SHRINK = 16;
 /** In memory; past it runs are asked for one by one. */
 const MOST_EVENTS = 100_000;
+
+type RunEvents = ReturnType<typeof compactEvents>[number];
 
 interface Shelf {
   readonly context: SourceContext;
@@ -37,6 +42,8 @@ interface Shelf {
   to: Millis;
   /** Of the next stretch, in ms. */
   width: number;
+  /** Somewhere before is a burst: stretches do not grow. */
+  burstBefore: Millis;
   readonly events: Map<string, { readonly createdAt: Millis; readonly events: MessageEvent[] }>;
   count: number;
   /** The log answers. */
@@ -48,7 +55,18 @@ export function createEventShelf(reader: Reader, source: PatientSource, wanted: 
   const { context, state } = reader;
   const from = wanted[0]?.from ?? 0;
   if (!wantsDetail(context.config) || state().feed?.status === "distrusted") return undefined;
-  const shelf: Shelf = { context, source, wanted, from, to: from - 1, width: FIRST_STRETCH_MS, events: new Map(), count: 0, there: true };
+  const shelf: Shelf = {
+    context,
+    source,
+    wanted,
+    from,
+    to: from - 1,
+    width: FIRST_STRETCH_MS,
+    burstBefore: 0,
+    events: new Map(),
+    count: 0,
+    there: true,
+  };
   return {
     async details(runs, signal) {
       const end = runs.reduce((latest, run) => Math.max(latest, endOf(run) + SETTLED_AFTER_MS), 0);
@@ -72,23 +90,34 @@ export function createEventShelf(reader: Reader, source: PatientSource, wanted: 
 async function readStretch(shelf: Shelf, end: Millis, signal: AbortSignal): Promise<void> {
   const from = shelf.to + 1;
   const to = Math.max(from, Math.min(from + Math.ceil(shelf.width), Math.max(end, shelf.wanted.at(-1)?.to ?? 0)));
+  const found: RunEvents[] = [];
   let read = 0;
   let cursor: string | undefined;
   do {
-    const query = { count: PAGE, fromDate: from, toDate: to, ...(cursor !== undefined && { cursor }) };
+    const query: EventQuery = { count: PAGE, fromDate: from, toDate: to, ...(cursor !== undefined && { cursor }) };
     const reply = await shelf.source.events(query, "backfill", signal);
-    if (reply.kind !== "ok") {
+    // no reading shows events of runs that were created later: then the dates are not looked at
+    if (reply.kind !== "ok" || reply.value.events.some(({ createdAt }) => createdAt > to)) {
       shelf.there = false; // as without the feed: the grouped log alone
       return shelf.events.clear();
     }
     shelf.context.server.observe(reply.serverTime);
     read += reply.value.events.length;
-    keep(shelf, reply.value);
+    found.push(...wantedOf(shelf, reply.value));
+    if (read > MOST_OF_STRETCH && to > from) {
+      shelf.width = (to - from) / SHRINK; // a burst after a silence: in smaller pieces
+      shelf.burstBefore = to;
+      return;
+    }
     if (reply.value.cursor === cursor) break;
     cursor = reply.value.cursor;
   } while (cursor !== undefined);
   shelf.to = to;
-  shelf.width = Math.max(1, Math.min(((to - from + 1) * EVENTS_PER_STRETCH) / Math.max(1, read), shelf.width * GROWTH));
+  keep(shelf, found);
+  shelf.width = Math.max(
+    1,
+    Math.min(((to - from + 1) * EVENTS_PER_STRETCH) / Math.max(1, read), shelf.width * (to < shelf.burstBefore ? 1 : GROWTH)),
+  );
   if (shelf.count <= MOST_EVENTS) return;
   // what is left of a log could pass for the whole
   shelf.events.clear();
@@ -96,9 +125,15 @@ async function readStretch(shelf: Shelf, end: Millis, signal: AbortSignal): Prom
   shelf.from = to + 1;
 }
 
-function keep(shelf: Shelf, { events }: EventPage): void {
-  const wanted = events.filter(({ createdAt }) => isIn(shelf.wanted, createdAt));
-  for (const { key, events: own } of compactEvents(wanted, shelf.context.settings)) {
+function wantedOf({ wanted, context }: Shelf, { events }: EventPage): readonly RunEvents[] {
+  return compactEvents(
+    events.filter(({ createdAt }) => isIn(wanted, createdAt)),
+    context.settings,
+  );
+}
+
+function keep(shelf: Shelf, found: readonly RunEvents[]): void {
+  for (const { key, events: own } of found) {
     const known = shelf.events.get(keyOf(key)) ?? { createdAt: key.createdAt, events: [] };
     known.events.push(...own);
     shelf.count += own.length;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type BackfillArgs, type Before, backfillSource, leftSchema, type SourceBackfill } from "../../src/pipeline/backfill.ts";
 import { createHandlers } from "../../src/pipeline/job-handlers.ts";
+import type { EventQuery, RunEvent, RunSource } from "../../src/sources/source.ts";
 import type { DateReading } from "../../src/state/source-state.ts";
 import type { Program } from "../support/log-api.ts";
 import { DAY, HOUR, KEEP_ALL, type ReadRig, readRig } from "../support/pipeline.ts";
@@ -251,4 +252,41 @@ test("as a job it goes on with what it reported before, and is not done where it
   const done = await run({ ...ARGS }, signal, { sources: [rest] });
   expect(done).toMatchObject({ exitCode: 0, progress: { sources: [{ complete: true, counts: { runs: expect.any(Number) } }] } });
   expect((await ids(rig)).length).toBe(many(20).filter(({ createdAt }) => createdAt <= half.to).length);
+});
+
+test("a burst in the message log after a silence is read in smaller pieces", async () => {
+  const rig = await readRig({ config: { completion_feed: "auto", detail: "messages" } });
+  const from = START - 2 * DAY;
+  const runs = Array.from({ length: 60 }, (_, n) => program(`r${n}`, 2 * DAY, 3_000));
+  rig.api.programs.push(...runs);
+  const total = 90_000; // in three seconds
+  const eventAt = (n: number) => ({
+    ...runs[n % 60],
+    url: "",
+    time: from + Math.floor(n / 30),
+    state: n >= total - 60 ? "RUN_SUCCESS" : "ACTIVE",
+  });
+  const asked: EventQuery[] = [];
+  const events: RunSource["events"] = async (query) => {
+    asked.push(query);
+    const { fromDate = 0, toDate = 0, cursor } = query;
+    const last = Math.min(total, (toDate + 1 - from) * 30, Number(cursor ?? total)) - 1;
+    const first = Math.max(0, (fromDate - from) * 30, last - 999);
+    const page = Array.from({ length: Math.max(0, last - first + 1) }, (_, n) => eventAt(last - n) as RunEvent);
+    return { kind: "ok", value: { events: page, unreadable: [], ...(page.length === 1_000 && { cursor: String(first) }) } };
+  };
+  Object.assign(rig.api.source, { events });
+  await backfill(rig);
+  expect(asked.filter(({ workflowRunId }) => workflowRunId !== undefined)).toEqual([]);
+  expect(asked.length).toBeLessThan(90 + 220);
+  expect(await ids(rig)).toHaveLength(60);
+});
+
+test("a message log that does not look at the dates is not read for detail: it would be read whole, again and again", async () => {
+  const rig = await readRig({ config: { completion_feed: "auto", detail: "messages" } });
+  rig.api.feed = "honest";
+  rig.api.eventDates = false;
+  rig.api.programs.push(...many(100));
+  expect(await backfill(rig)).toMatchObject({ complete: true, counts: { queued: 100 } });
+  expect(rig.api.calls.filter((call) => call.method === "events").length).toBeLessThan(3);
 });

@@ -1,6 +1,16 @@
 import { type Headers, keyOf, type RunKey, type Step, type WorkflowRun } from "../../src/model/run.ts";
 import type { Clock } from "../../src/pipeline/clock.ts";
-import type { EventPage, FetchedRuns, Purpose, Reply, RunEvent, RunPage, RunQuery, RunSource } from "../../src/sources/source.ts";
+import type {
+  EventPage,
+  EventQuery,
+  FetchedRuns,
+  Purpose,
+  Reply,
+  RunEvent,
+  RunPage,
+  RunQuery,
+  RunSource,
+} from "../../src/sources/source.ts";
 import type { DateReading } from "../../src/state/source-state.ts";
 import { group, initial, step, T0 } from "./run-builder.ts";
 
@@ -61,6 +71,8 @@ export interface LogApi {
   lag: number;
   /** What `fromDate` and `toDate` compare. */
   dates: DateReading;
+  /** Whether the message log looks at them. */
+  eventDates: boolean;
   now(): number;
 }
 
@@ -88,6 +100,7 @@ export function logApi(clock: Pick<Clock, "monotonic" | "sleep">, start: number,
     unlisted: () => false,
     lag: 0,
     dates: "creation",
+    eventDates: true,
     now: () => start + clock.monotonic(),
   };
 
@@ -156,7 +169,7 @@ function fetched(api: LogApi, keys: readonly RunKey[]): FetchedRuns {
   return { runs: runs.map((program) => runOf(program, api.now() - api.lag)), unreadable: [], refused: [] };
 }
 
-function eventPage(api: LogApi, query: { cursor?: string; workflowRunId?: string; workflowCreatedAt?: number }): EventPage | undefined {
+function eventPage(api: LogApi, query: EventQuery): EventPage | undefined {
   const { feed } = api;
   if (feed === "none") return undefined;
   const now = api.now() - api.lag;
@@ -168,6 +181,7 @@ function eventPage(api: LogApi, query: { cursor?: string; workflowRunId?: string
       ...(endsAt === undefined ? [] : [{ id, createdAt, url, time: endsAt, state: state ?? "RUN_SUCCESS" }]),
     ])
     .filter((event) => event.time <= now && (feed === "honest" || feed(event)))
+    .filter((event) => !api.eventDates || (event.time >= (query.fromDate ?? 0) && event.time <= (query.toDate ?? event.time)))
     .sort((a, b) => (api.ascending ? a.time - b.time : b.time - a.time));
   const from = Number(query.cursor ?? 0);
   const page = events.slice(from, from + api.eventsPerPage);
