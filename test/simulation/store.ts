@@ -24,7 +24,11 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
   const early = new Set(stream.openAtStart());
   const events = new Map<number, Map<string, MessageEvent>>();
   let state: SourceState = steadyState(stream.start, feed);
-  for (const record of openAtStart(stream, feed)) keep(record);
+  for (const record of openAtStart(stream, feed)) {
+    keep(record);
+    const read = stream.eventsOf(indexOf(record.key.id)).filter(({ time }) => time <= stream.start);
+    if (feed) addEvents(record.key, read);
+  }
 
   function keep(record: RunRecord): void {
     const index = indexOf(record.key.id);

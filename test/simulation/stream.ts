@@ -21,6 +21,8 @@ export interface Stream {
   indexAt(time: number): number;
   /** Events with `from` < time <= `to`, in no order. */
   events(from: number, to: number): NumberedEvent[];
+  /** All of one run. */
+  eventsOf(index: number): NumberedEvent[];
   /** Runs that go on at `start`. */
   openAtStart(): number[];
 }
@@ -80,16 +82,20 @@ export function stream(options: { rate: number; start: number; seconds: number; 
 
   const endsAt = (index: number): number => createdAt(index) + lengthOf(index);
 
+  function eventOf(index: number, length: number, position: number): NumberedEvent {
+    const created = createdAt(index);
+    const time = created + offsetOf(position, length);
+    const state = stateAt(position, fails(index));
+    return { id: idOf(index), createdAt: created, url: URL, time, state, index, position, ...messageAt(position) };
+  }
+
   function eventsAt(length: number, position: number, from: number, to: number): NumberedEvent[] {
     const offset = offsetOf(position, length);
     const found: NumberedEvent[] = [];
     const end = Math.min(count, indexAt(to - offset + 1));
     for (let index = indexAt(from - offset + 1); index < end; index += 1) {
       if (lengthOf(index) !== length) continue;
-      const created = createdAt(index);
-      const time = created + offset;
-      const state = stateAt(position, fails(index));
-      found.push({ id: idOf(index), createdAt: created, url: URL, time, state, index, position, ...messageAt(position) });
+      found.push(eventOf(index, length, position));
     }
     return found;
   }
@@ -110,6 +116,7 @@ export function stream(options: { rate: number; start: number; seconds: number; 
     count,
     indexAt,
     openAtStart,
+    eventsOf: (index) => Array.from({ length: EVENTS_PER_RUN }, (_, position) => eventOf(index, lengthOf(index), position)),
     endsAt,
     program: (index) => ({
       id: idOf(index),
