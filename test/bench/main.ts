@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { backfill, memory } from "./backfill.ts";
@@ -43,7 +43,7 @@ if (unknown.length > 0) throw new Error(`there is no ${unknown.join(", ")}; part
 
 if (!values.built) buildShipped();
 const folder = mkdtempSync(join(tmpdir(), "wfotel-bench-"));
-const machine = { cores: cpus().length, cpu: cpus()[0]?.model ?? "unknown", node: process.version };
+const machine = { cores: cpus().length, cpu: cpus()[0]?.model ?? "unknown", node: process.version, loadBefore: loadavg()[0] ?? 0 };
 const rows: Row[] = [];
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 try {
@@ -54,7 +54,9 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-console.log(`${machine.cores} cores, ${machine.cpu}, Node.js ${machine.node}${values.quick ? "; --quick: too short to quote" : ""}\n`);
+console.log(
+  `${machine.cores} cores, ${machine.cpu}, Node.js ${machine.node}; load before ${machine.loadBefore.toFixed(1)}${values.quick ? "; --quick: too short to quote" : ""}\n`,
+);
 console.log(table(rows));
 const missed = rows.filter((row) => isMet(row) === false);
 console.log(`\n${rows.filter((row) => isMet(row)).length} bars met, ${missed.length} missed`);

@@ -16,7 +16,7 @@ export async function pipeline({ folder, quick, say }: Setting): Promise<Row[]> 
   const api = await startLogApi({ history });
   const worker = await bundled("stock-worker.ts", folder);
   const taken = { own: [] as Taken[], stock: [] as Taken[] };
-  for (let round = 0; round < (quick ? 1 : 4); round += 1) {
+  for (let round = 0; round < (quick ? 1 : 3); round += 1) {
     taken.own.push(await take(api, (sink) => own(join(folder, `pipeline-${round}`), api, sink)));
     taken.stock.push(
       await take(api, (sink) => startMeasured([worker], { API_URL: api.url, API_TOKEN: api.token, OTLP_URL: sink.url }).ended()),

@@ -14,7 +14,7 @@ export async function start({ folder, quick }: Setting): Promise<Row[]> {
   const api = await startLogApi({ history: historyOf(0, 1, 0, []), messageLog: true, onRequest: () => asked() });
   const sink = await startSink();
   const times = { first: [] as number[], again: [] as number[], version: [] as number[], node: [] as number[] };
-  for (let round = 0; round < (quick ? 3 : 11); round += 1) {
+  for (let round = 0; round < (quick ? 3 : 7); round += 1) {
     for (const kind of ["first", "again"] as const) {
       const daemon = startWfotel(["run"], { folder: join(folder, `start-${round}`), api, sink });
       await new Promise<void>((resolve) => {
