@@ -30,7 +30,7 @@ export function listText(entries: readonly QuarantineEntry[], now: number, { sty
 export function entryText(entry: QuarantineEntry, bytes: Uint8Array | undefined, terminal: Terminal): string {
   const facts = [
     ["entry", `${entry.id}, quarantined ${iso(entry.at)}`],
-    ["run", `${runText(entry)}${entry.part === 0 ? "" : " (its failure function)"}`],
+    ["run", `${runText(entry)}${partText(entry.part)}`],
     ["source", entry.source],
     ["destination", entry.destination ?? "none: the source could not read it"],
     ["reason", entry.status === undefined ? entry.reason : `${entry.reason}, status ${entry.status}`],
@@ -40,6 +40,11 @@ export function entryText(entry: QuarantineEntry, bytes: Uint8Array | undefined,
   const lines = facts.map(([label, text]) => `${terminal.style("dim", label.padEnd(11))} ${terminalText(text)}`);
   const drawn = bytes === undefined ? `${withoutBytes(entry)}\n` : spansText(entry, bytes, terminal);
   return `${lines.join("\n")}\n\n${drawn}`;
+}
+
+function partText(part: number): string {
+  if (part === 0) return "";
+  return part === 1 ? " (its failure function)" : ` (its failure function, repetition ${part})`;
 }
 
 /** Where the creation time could not be read it is 0: such an entry stands for a run that cannot be asked for. */

@@ -9,6 +9,7 @@ import type { ChildEnd } from "../trace/timeline-statement.ts";
 import type { SourceContext } from "./context.ts";
 import { decide, isExported, isOurs, type Page } from "./decide.ts";
 import { type DetailReading, type Details, findDetails } from "./detail.ts";
+import { isLateFailure } from "./failure-function.ts";
 import { addMarks, findMarks } from "./marks.ts";
 import { type Resolution, resolvePlacements } from "./place.ts";
 import { treeFacts } from "./sampling.ts";
@@ -17,7 +18,7 @@ import { isNews, unreadableRows } from "./unreadable.ts";
 /**
  * Turns one page of runs into one transaction: what has not ended goes into the open set, what has ended
  * is placed, mapped, encoded and queued, and the source's state moves with it. A run that was collected
- * before is not collected again; only its failure function may still follow.
+ * before is not collected again; only its failure function may still follow, and its repetitions (failure-function.ts).
  */
 
 export interface PageInput {
@@ -99,7 +100,7 @@ async function pageOf(
   resolutions: ReadonlyMap<string, Resolution>,
 ): Promise<Omit<Page, "details">> {
   const { config, server, store, source, hasRoom } = context;
-  const failed = all.filter((run) => known.get(keyOf(run))?.phase === "collected");
+  const failed = all.filter((run) => isLateFailure(run, known.get(keyOf(run))));
   const outcomes = await store.outcomes(source.name, failed);
   return {
     context,
@@ -139,7 +140,7 @@ async function detailsOf(
   const placed = all.filter((run) => isTerminal(run) && resolutions.get(keyOf(run))?.kind === "placed");
   const pending = placed.filter((run) => needsPlacement(known.get(keyOf(run))));
   // its events went with the run: that its failure function begins where the run ended, the log is asked once more
-  const late = all.filter((run) => known.get(keyOf(run))?.phase === "collected" && run.failureFunction && isSettled(run.failureFunction));
+  const late = all.filter((run) => run.failureFunction && isSettled(run.failureFunction) && isLateFailure(run, known.get(keyOf(run))));
   const now = input.detail && { ...input.detail, patient: false };
   return new Map([
     ...(await (input.details?.(pending) ?? findDetails(context, input.detail, pending, known, signal))),

@@ -102,6 +102,11 @@ function eventWord({ side, eventId }: EventSide): string {
   return hash(side, eventId);
 }
 
+/** Stands for the message that called a failure function. */
+export function failureWord(messageId: string): string {
+  return hash("failure", messageId);
+}
+
 function stepsOf(run: WorkflowRun): Step[] {
   return run.groups.flatMap((group) => group.steps);
 }

@@ -30,7 +30,7 @@ export async function settle(state: DeliveryState, items: readonly Outgoing[], p
   logSettled(state, items, pieces, outcome, linksTo(state, items));
 }
 
-/** A failure function (part 1) goes out beside its run or behind it: it is not another one. */
+/** A failure function (part 1 and on) goes out beside its run or behind it: it is not another one. */
 const isRun = ({ part }: Outgoing): boolean => part === 0;
 
 /** Of one request; more of them say no more. */

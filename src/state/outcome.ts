@@ -33,7 +33,7 @@ export function combineParts(parts: readonly string[]): string {
 
 /**
  * What a settlement adds to its destination's counters: one run by its outcome, and its spans and bytes.
- * @param part what was settled; a failure function (1) is not another run
+ * @param part what was settled; a failure function (1 and on) is not another run
  */
 export function settledCounts(settlement: Settlement, part: number): [name: string, value: number][] {
   const { outcome, reason = "unknown", spans, bytes, refused = [], skippedSpans = 0 } = settlement;

@@ -6,7 +6,7 @@ import { idHash, storedId } from "./run-id.ts";
 import type { Database } from "./sqlite-database.ts";
 import { addEvents, dropEvents } from "./sqlite-events.ts";
 import { endRefetch } from "./sqlite-refetch.ts";
-import { findRun, phaseNumber, type RunRow, setWatch } from "./sqlite-runs.ts";
+import { failuresOf, findRun, phaseNumber, type RunRow, setWatch } from "./sqlite-runs.ts";
 import { addCounts, ensureSource, saveSource } from "./sqlite-sources.ts";
 import type { CollectedPart, Mark, PageCommit, RunChange, StoredChunk, TraceSize } from "./store.ts";
 
@@ -41,11 +41,17 @@ function changeRun(db: Database, source: number, change: RunChange, now: Millis)
   const run = known?.run ?? insertRun(db, source, change.key);
   const parts = change.parts ?? [];
   const before = known?.parts ?? 0;
-  const bits = parts.reduce((all, { part }) => all | (1 << part), before);
+  const failures = known === undefined ? [] : failuresOf(known);
+  let bits = before;
+  for (const { part, message } of parts) {
+    if (message !== undefined && ((bits >> part) & 1) === 0) failures.push(message);
+    bits |= 1 << part;
+  }
   db.run(
-    "UPDATE runs SET phase = ?, parts = ?, ended = coalesce(?, ended), placement = coalesce(placement, ?) WHERE run = ?",
+    "UPDATE runs SET phase = ?, parts = ?, failures = ?, ended = coalesce(?, ended), placement = coalesce(placement, ?) WHERE run = ?",
     phaseNumber(change.phase),
     bits,
+    failures.join(" ") || null,
     change.endedAt ?? null,
     change.placement ?? null,
     run,
@@ -115,7 +121,7 @@ function wantedBy(db: Database, run: number, part: CollectedPart): Wanted[] {
 
 function exclude(db: Database, run: number, part: number, destination: number, reason: string): void {
   db.run("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)", run, part, destination, excludedOutcome(reason));
-  addCounts(db, `destination ${destination}`, { [`excluded.${reason}`]: 1 });
+  if (part === 0) addCounts(db, `destination ${destination}`, { [`excluded.${reason}`]: 1 });
 }
 
 /** @param part undefined for quarantined pieces, which are not the whole of a part */

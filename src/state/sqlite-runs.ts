@@ -31,6 +31,7 @@ export interface RunRow {
   readonly ended: Millis | null;
   readonly placement: string | null;
   readonly events_lost: number | null;
+  readonly failures: string | null;
 }
 
 interface WatchRow {
@@ -47,10 +48,13 @@ export const keyOf = (row: { readonly id: string; readonly created: Millis }): R
   createdAt: row.created,
 });
 
+/** What is done is not watched: a row that says both is damaged. Its run is followed and collected; what it had before comes no second time. */
+const PHASE = `iif(runs.phase = ${phaseNumber("done")} AND EXISTS (SELECT 1 FROM watches AS w WHERE w.run = runs.run), ${phaseNumber("waiting")}, runs.phase) AS phase`;
+
 export function findRun(db: Database, source: number, key: RunKey): RunRow | undefined {
   const id = storedId(key.id);
   return db.get<RunRow>(
-    "SELECT * FROM runs WHERE id_crc = ? AND created = ? AND id = ? AND source = ?",
+    `SELECT runs.*, ${PHASE} FROM runs WHERE id_crc = ? AND created = ? AND id = ? AND source = ?`,
     idHash(id),
     key.createdAt,
     id,
@@ -69,7 +73,7 @@ export function findRuns(db: Database, sourceName: string, keys: readonly RunKey
 export function findRunsById(db: Database, runId: string): RunRecord[] {
   const id = storedId(runId);
   const rows = db.all<RunRow & { name: string }>(
-    "SELECT runs.*, name FROM runs JOIN sources USING (source) WHERE id_crc = ? AND id = ? ORDER BY created DESC, run",
+    `SELECT runs.*, ${PHASE}, name FROM runs JOIN sources USING (source) WHERE id_crc = ? AND id = ? ORDER BY created DESC, run`,
     idHash(id),
     id,
   );
@@ -85,8 +89,13 @@ function recordOf(db: Database, source: string, row: RunRow): RunRecord {
     ...(row.ended !== null && { endedAt: row.ended }),
     ...(row.placement !== null && { placement: row.placement }),
     parts: partsOf(row.parts),
+    ...(row.failures !== null && { failures: failuresOf(row) }),
     ...(watch && { watch: watchOf(watch) }),
   };
+}
+
+export function failuresOf({ failures }: RunRow): string[] {
+  return failures?.split(" ") ?? [];
 }
 
 /** `parts` is a bit per part. */
@@ -127,7 +136,7 @@ export function setWatch(db: Database, source: number, run: number, watch: Watch
 
 export function dueRuns(db: Database, source: string, now: Millis, limit: number): WatchedRun[] {
   const rows = db.all<RunRow & WatchRow>(
-    `SELECT * FROM watches JOIN runs USING (run)
+    `SELECT *, ${PHASE} FROM watches JOIN runs USING (run)
      WHERE watches.source = (SELECT source FROM sources WHERE name = ?) AND due <= ? ORDER BY due, run LIMIT ?`,
     source,
     now,

@@ -5,7 +5,7 @@ import type { SourceState } from "./source-state.ts";
 import { type Database, openDatabase } from "./sqlite-database.ts";
 import { fetchPartAgain, fetchRunAgain } from "./sqlite-refetch.ts";
 import { phaseNumber } from "./sqlite-runs.ts";
-import { StoreError } from "./store.ts";
+import { MAX_PART, StoreError } from "./store.ts";
 
 /**
  * What can still be read of a damaged file, into a fresh one. Two things matter: a run must not count as
@@ -198,14 +198,15 @@ function forgetDestinations(fresh: Database, now: number): void {
 
 /**
  * Collected, and neither queued nor settled for a destination of today: its row may be among the lost ones. A failure
- * function (part 1) has no row where its run was excluded.
+ * function (part 1 and on) has no row where its run was excluded.
  */
 function unaccounted(fresh: Database): Doubtful[] {
   return fresh.all<Doubtful>(
-    `SELECT source, run, p.value AS part, destination FROM runs CROSS JOIN destinations AS d CROSS JOIN json_each('[0, 1]') AS p
+    `SELECT source, run, p.value AS part, destination FROM runs CROSS JOIN destinations AS d CROSS JOIN json_each(?) AS p
      WHERE parts & (1 << p.value) AND d.removed_at IS NULL
        AND NOT EXISTS (SELECT 1 FROM outcomes AS o WHERE o.run = runs.run AND o.destination = d.destination
          AND (o.part = p.value OR (o.part = 0 AND o.outcome LIKE 'excluded%')))
        AND NOT EXISTS (SELECT 1 FROM deliveries AS q WHERE q.run = runs.run AND q.part = p.value AND q.destination = d.destination)`,
+    JSON.stringify(Array.from({ length: MAX_PART + 1 }, (_, part) => part)),
   );
 }

@@ -112,7 +112,7 @@ export type RunPhase =
   | "waiting"
   /** Ended and collected; its failure function may still settle. */
   | "collected"
-  /** Nothing more will come of it. */
+  /** Nothing more will come of it. One that is watched nevertheless (damage) is shown as `waiting`. */
   | "done"
   /** The API stopped showing it before it ended. */
   | "gone";
@@ -124,8 +124,10 @@ export interface RunRecord {
   readonly endedAt?: Millis;
   /** JSON of a `Placement`; absent while undecided. */
   readonly placement?: string;
-  /** Parts that were collected: 0 the run, 1 its failure function. */
+  /** Parts that were collected: 0 the run, 1 its failure function, from 2 on its repetitions. */
   readonly parts: readonly number[];
+  /** What `CollectedPart.message` said of parts, in the order in which they came; absent where it never did. */
+  readonly failures?: readonly string[];
   readonly watch?: Watch;
 }
 
@@ -205,9 +207,12 @@ export interface TraceSize {
   readonly keptBy: readonly string[];
 }
 
-/** A run's spans (part 0) or its late failure function (part 1), encoded once per encoding in use. */
+/** A run's spans (part 0), its failure function (part 1) or the n-th repetition of that (part n), encoded once per encoding in use. */
 export interface CollectedPart {
+  /** At most `MAX_PART`. */
   readonly part: number;
+  /** Of a failure function: a word, without spaces, for the message that called it; kept in `RunRecord.failures` if the part is new. */
+  readonly message?: string;
   readonly payloads: readonly { readonly encoding: Encoding; readonly chunks: readonly StoredChunk[] }[];
   /** Earliest and latest end of its spans, for destinations that accept spans only up to an age. */
   readonly firstEnd: Millis;
@@ -296,6 +301,8 @@ export interface Job {
   readonly exitCode?: number;
 }
 
+/** Parts are kept as the bits of a whole number. */
+export const MAX_PART = 30;
 /** Quarantine keeps bytes up to this much and this long; identity and reason stay. */
 export const QUARANTINE_MAX_BYTES = 100 * 1024 * 1024;
 export const QUARANTINE_MAX_AGE_MS = 7 * 86_400_000;

@@ -28,6 +28,8 @@ export interface RunFacts {
   readonly events?: readonly MessageEvent[];
   /** When the runs that it invoked ended, as far as that is known. */
   readonly childEnd?: ChildEnd;
+  /** Which of its failure functions the log shows; from 2 it is a repetition. */
+  readonly failureNumber?: number;
 }
 
 /**
@@ -47,7 +49,7 @@ export function mapRun(run: WorkflowRun, placement: Placement, settings: Mapping
   ].map((span) => finished(span, settings));
   const invokes = new Set(steps.flatMap(([{ step }, id]) => (step.type === "Invoke" ? [id.spanId] : [])));
   // The failure function settles later: it must not decide where the others lie.
-  const failure = failureSpans(mapping, times.end, facts.events).map((span) => finished(span, settings));
+  const failure = failureSpans(mapping, times.end, facts.events, facts.failureNumber).map((span) => finished(span, settings));
   return { resource: resourceOf(mapping), spans: [...inSeveralTraces(spans, run, settings.traces, invokes), ...failure] };
 }
 

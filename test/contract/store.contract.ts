@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SourceState } from "../../src/state/source-state.ts";
-import { MARKS_PER_WORD, QUARANTINE_MAX_AGE_MS, type RunChange, type Settlement, type Store, type Watch } from "../../src/state/store.ts";
+import {
+  MARKS_PER_WORD,
+  MAX_PART,
+  QUARANTINE_MAX_AGE_MS,
+  type RunChange,
+  type Settlement,
+  type Store,
+  type Watch,
+} from "../../src/state/store.ts";
 import { chunkOf, delivered, done, key, part, queue, refused, START, textOf } from "../support/store-samples.ts";
 
 const DAY_MS = 86_400_000;
@@ -101,11 +109,21 @@ export function storeContract(
     });
 
     test.for(["collected", "done"] as const)("a stale page cannot take a run back from %s, nor its watch", async (phase) => {
-      await commit({ key: key("a"), phase, endedAt: 1, watch: watch(7, "failure") });
+      const watched = phase === "collected" ? { watch: watch(7, "failure") } : {};
+      await commit({ key: key("a"), phase, endedAt: 1, ...watched });
       await commit({ key: key("a"), phase: "open", watch: watch(1), placement: "stale" });
       await commit({ key: key("a"), phase: "waiting", endedAt: 99 });
       const [run] = await store.findRuns("eu", [key("a")]);
-      expect(run).toEqual({ source: "eu", key: key("a"), phase, endedAt: 1, parts: [], watch: watch(7, "failure") });
+      expect(run).toEqual({ source: "eu", key: key("a"), phase, endedAt: 1, parts: [], ...watched });
+    });
+
+    test("a run that is done and watched nevertheless (a damaged row) waits: it is followed and collected like any other", async () => {
+      await commit({ key: key("a"), phase: "done", watch: watch(1) });
+      expect((await store.dueRuns("eu", 1, 9)).map(({ phase }) => phase)).toEqual(["waiting"]);
+      expect([await phaseOf("a"), (await store.findRunsById("a"))[0]?.phase]).toEqual(["waiting", "waiting"]);
+      expect((await store.outcomes("eu", [key("a")]))[0]?.phase).toBe("waiting");
+      await commit({ key: key("a"), phase: "open", watch: watch(2) });
+      expect(await phaseOf("a")).toBe("open");
     });
 
     test("a run that was gone and is shown again goes on", async () => {
@@ -341,6 +359,41 @@ export function storeContract(
         expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "queued" });
         await store.settle("a", [refused((await queue(store, "a"))[0]!.id, "failure")], START);
         expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "partial" });
+      });
+
+      test("the words for its failure functions' messages are kept with the parts that brought them, each once, and survive a restart", async () => {
+        const failure = (n: number, message?: string) =>
+          part(`failure ${n}`, ["a"], { part: n, ...(message !== undefined && { message }) });
+        await commit(done("r", ["a"], { phase: "collected" }), done("other", ["a"]));
+        const failures = async () => (await store.findRuns("eu", [key("r"), key("other")])).map((run) => run?.failures);
+        expect(await failures()).toEqual([undefined, undefined]);
+        await commit(done("r", [], { parts: [failure(1, "w1")] }));
+        await commit(done("r", [], { parts: [failure(1, "another"), failure(2, "w2")] }));
+        await commit({ key: key("r"), phase: "collected", watch: watch(1, "failure") });
+        await commit(done("r", [], { parts: [failure(MAX_PART)] }));
+        store = await opened.reopen();
+        expect(await failures()).toEqual([["w1", "w2"], undefined]);
+        expect((await store.findRuns("eu", [key("r")]))[0]?.parts).toEqual([0, 1, 2, MAX_PART]);
+        expect((await queue(store, "a")).map(({ key: { id }, part: n }) => `${id} ${n}`)).toEqual([
+          "r 0",
+          "other 0",
+          "r 1",
+          "r 2",
+          `r ${MAX_PART}`,
+        ]);
+      });
+
+      test("a failure function that the log shows no more ends what was asked for again, and is not counted as a run", async () => {
+        const replaced = part("", [], { part: 1, payloads: [], deliveries: [{ destination: "a", excluded: "replaced" }] });
+        await commit(done("r", ["a"], { phase: "collected" }));
+        await commit(done("r", [], { parts: [part("failure", ["a"], { part: 1, message: "w1" })] }));
+        for (const { id } of await queue(store, "a")) await store.settle("a", [delivered(id)], START);
+        await store.refetch("eu", [key("r")], true, START);
+        expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "refetch" });
+        await commit(done("r", ["a"], { parts: [part("again", ["a"]), replaced, part("second", ["a"], { part: 2, message: "w2" })] }));
+        for (const { id } of await queue(store, "a")) await store.settle("a", [delivered(id)], START);
+        expect((await store.outcomes("eu", [key("r")]))[0]?.destinations).toEqual({ a: "delivered" });
+        expect((await store.status(0)).destinations.find((one) => one.name === "a")?.counts["excluded.replaced"]).toBeUndefined();
       });
 
       test("a failure function is not counted as another run, whatever becomes of it; its spans are counted", async () => {

@@ -30,14 +30,16 @@ const watch = fc.record(
 
 const collected: fc.Arbitrary<CollectedPart> = fc
   .record({
-    part: fc.nat(1),
+    part: fc.nat(2),
+    message: some(fc.constantFrom("m1", "m2")),
     text: fc.string({ minLength: 1, maxLength: 9 }),
     wanted: fc.subarray(DESTINATIONS),
     encoding,
     excluded: some(fc.constantFrom(...DESTINATIONS)),
   })
-  .map(({ part, text, wanted, encoding: taken, excluded }) => ({
+  .map(({ part, message, text, wanted, encoding: taken, excluded }) => ({
     part,
+    ...(message !== undefined && { message }),
     payloads: (["protobuf", "json"] as const).map((one) => ({ encoding: one, chunks: [chunkOf(one), chunkOf(text)] })),
     firstEnd: START,
     lastEnd: START + 5,

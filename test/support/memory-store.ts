@@ -40,6 +40,7 @@ interface Run {
   /** Order of arrival. */
   readonly seq: number;
   readonly parts: Set<number>;
+  readonly failures: string[];
   /** By `part destination`. */
   readonly outcomes: Map<string, string>;
   /** Events of its message log, as text; undefined where they had to go. */
@@ -130,7 +131,7 @@ function runMethods(memory: Memory) {
     async dueRuns(source, now, limit) {
       const due = watchedBy(source).filter((run) => run.watch.dueAt <= now);
       due.sort((a, b) => a.watch.dueAt - b.watch.dueAt || a.seq - b.seq);
-      return due.slice(0, limit).map(({ key, phase, watch }) => ({ key, phase, watch }));
+      return due.slice(0, limit).map((run) => ({ key: run.key, phase: phaseOf(run), watch: run.watch }));
     },
     nextDue: async (source) =>
       watchedBy(source).reduce<number | undefined>((first, { watch }) => Math.min(first ?? watch.dueAt, watch.dueAt), undefined),
@@ -155,21 +156,25 @@ function runMethods(memory: Memory) {
     outcomes: async (source, keys) =>
       keys.map((key) => {
         const run = memory.runs.get(runId(source, key));
-        return run && { phase: run.phase, destinations: outcomesOf(memory, run) };
+        return run && { phase: phaseOf(run), destinations: outcomesOf(memory, run) };
       }),
   } satisfies Partial<Store>;
 }
 
+/** What is done is not watched: it was damaged. */
+const phaseOf = ({ phase, watch }: Run): RunPhase => (phase === "done" && watch !== undefined ? "waiting" : phase);
+
 function recordOf(run: Run | undefined): RunRecord | undefined {
   if (run === undefined) return undefined;
-  const { source, key, phase, endedAt, placement, parts, watch } = run;
+  const { source, key, endedAt, placement, parts, failures, watch } = run;
   return {
     source,
     key,
-    phase,
+    phase: phaseOf(run),
     ...(endedAt !== undefined && { endedAt }),
     ...(placement !== undefined && { placement }),
     parts: [...parts].sort((a, b) => a - b),
+    ...(failures.length > 0 && { failures: [...failures] }),
     ...(watch && { watch }),
   };
 }
@@ -243,7 +248,7 @@ function bytesOfEvents(memory: Memory): number {
 
 function changeRun(memory: Memory, source: string, change: RunChange): void {
   const known = memory.runs.get(runId(source, change.key));
-  if (known && ENDED.includes(known.phase) && (change.phase === "open" || change.phase === "waiting")) return;
+  if (known && ENDED.includes(phaseOf(known)) && (change.phase === "open" || change.phase === "waiting")) return;
   const run = known ?? remember(memory, source, change.key);
   run.phase = change.phase;
   run.endedAt = change.endedAt ?? run.endedAt;
@@ -252,6 +257,7 @@ function changeRun(memory: Memory, source: string, change: RunChange): void {
   if (change.phase !== "open" && change.phase !== "waiting") run.events?.clear();
   const before = run.parts.size;
   for (const part of change.parts ?? []) {
+    if (part.message !== undefined && !run.parts.has(part.part)) run.failures.push(part.message);
     run.parts.add(part.part);
     queuePart(memory, run, part);
   }
@@ -272,6 +278,7 @@ function remember(memory: Memory, source: string, key: RunKey): Run {
     phase: "open",
     seq: memory.ids.run,
     parts: new Set(),
+    failures: [],
     outcomes: new Map(),
     events: new Set(),
   };
@@ -316,7 +323,7 @@ function queuePart(memory: Memory, run: Run, part: CollectedPart): void {
     }
     if (excluded !== undefined) {
       run.outcomes.set(slot(part.part, destination), excludedOutcome(excluded));
-      count(memory, `destination ${destination}`, { [`excluded.${excluded}`]: 1 });
+      if (part.part === 0) count(memory, `destination ${destination}`, { [`excluded.${excluded}`]: 1 });
       continue;
     }
     const payload = part.payloads.find((one) => one.encoding === encoding) ?? part.payloads[0];
