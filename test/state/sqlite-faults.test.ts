@@ -405,27 +405,34 @@ test("an identity takes 150 bytes at most: run, outcome and indexes, over 10,000
   expect(((await store.size()).liveBytes - before) / random.length).toBeLessThan(150);
 });
 
-test("a queued failure function whose delivery is lost with the table is fetched again, though its run was delivered", async () => {
-  const store = await open();
-  await store.syncDestinations(["a"], 1);
-  const failed = done("failed", ["a"], { parts: [part("spans of failed", ["a"]), part("failure of failed", ["a"], { part: 1 })] });
-  await store.commit({ source: "eu", state: { epoch: START - 5 }, runs: [failed, done("fine", ["a"])] });
-  const sent = (await queue(store, "a")).filter((row) => row.part === 0);
-  await store.settle(
-    "a",
-    sent.map((row) => delivered(row.id)),
-    START,
-  );
-  await store.close();
-  const db = new DatabaseSync(path);
-  const root = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'deliveries'").get()?.rootpage);
-  const pageSize = Number(db.prepare("PRAGMA page_size").get()?.page_size);
-  db.close();
-  const bytes = readFileSync(path);
-  writeFileSync(path, bytes.fill(0xff, (root - 1) * pageSize, root * pageSize));
-  const salvaged = await open();
-  expect((await salvaged.outcomes("eu", [key("failed"), key("fine")])).map((run) => run?.destinations)).toEqual([
-    { a: "refetch" },
-    { a: "delivered" },
-  ]);
-});
+test.each([1, 2])(
+  "a queued failure function (part %i) whose delivery is lost with the table is fetched again, though its run was delivered",
+  async (last) => {
+    const store = await open();
+    await store.syncDestinations(["a"], 1);
+    const parts = Array.from({ length: last + 1 }, (_, n) =>
+      part(`part ${n} of failed`, ["a"], { part: n, ...(n > 0 && { message: `m${n}` }) }),
+    );
+    const failed = done("failed", ["a"], { parts });
+    await store.commit({ source: "eu", state: { epoch: START - 5 }, runs: [failed, done("fine", ["a"])] });
+    const sent = (await queue(store, "a")).filter((row) => row.part !== last);
+    await store.settle(
+      "a",
+      sent.map((row) => delivered(row.id)),
+      START,
+    );
+    await store.close();
+    const db = new DatabaseSync(path);
+    const root = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'deliveries'").get()?.rootpage);
+    const pageSize = Number(db.prepare("PRAGMA page_size").get()?.page_size);
+    db.close();
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0xff, (root - 1) * pageSize, root * pageSize));
+    const salvaged = await open();
+    expect((await salvaged.outcomes("eu", [key("failed"), key("fine")])).map((run) => run?.destinations)).toEqual([
+      { a: "refetch" },
+      { a: "delivered" },
+    ]);
+    expect((await salvaged.findRuns("eu", [key("failed")]))[0]?.failures).toEqual(["m1", "m2"].slice(0, last));
+  },
+);
