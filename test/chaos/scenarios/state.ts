@@ -232,7 +232,8 @@ export const STATE: readonly Scenario[] = [
     play: damaged("nonsense in the file", overwrite, 3),
   },
   ...(mayMount() ? [{ name: "disk-full", fault: "disk full", settleMs: 60_000, play: diskFull }] : []),
-  { name: "state-too-small", fault: "back-pressure at state.max_size", settleMs: 60_000, play: tooSmall },
+  // what found no room is called back after a minute
+  { name: "state-too-small", fault: "back-pressure at state.max_size", settleMs: 120_000, play: tooSmall },
   { name: "state-read-only", fault: "read-only state", play: readOnly },
   { name: "two-daemons", fault: "two daemons on one state", play: twoDaemons },
   { name: "destination-added-and-removed", fault: "a destination added and removed", options: { backends: 2 }, play: comeAndGo },
