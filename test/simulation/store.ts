@@ -22,7 +22,8 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
   const due = dueTimes();
   const collected = new Uint8Array(stream.count);
   const early = new Set(stream.openAtStart());
-  const events = new Map<number, Map<string, MessageEvent>>();
+  /** Of open runs, a bit for each event that was read: the stream can tell them again. */
+  const events = new Map<number, number>();
   let state: SourceState = steadyState(stream.start, feed);
   for (const record of openAtStart(stream, feed)) {
     keep(record);
@@ -65,11 +66,18 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
     keep({ source: SOURCE, key, phase, parts: seen, ...settled, ...(watch && { watch }) } as RunRecord);
   }
 
-  function addEvents(key: RunKey, read: readonly MessageEvent[]): void {
+  function addEvents(key: RunKey, read: readonly { readonly time: number }[]): void {
     if (find(key)?.phase !== "open") return;
-    const own = events.get(indexOf(key.id)) ?? new Map<string, MessageEvent>();
-    for (const event of read) own.set(`${event.time} ${event.state} ${event.messageId}`, event);
-    events.set(indexOf(key.id), own);
+    const index = indexOf(key.id);
+    events.set(
+      index,
+      read.reduce((bits, { time }) => bits | (1 << stream.positionAt(index, time)), events.get(index) ?? 0),
+    );
+  }
+
+  function eventsOf({ id }: RunKey): MessageEvent[] {
+    const bits = events.get(indexOf(id)) ?? 0;
+    return bits === 0 ? [] : stream.eventsOf(indexOf(id)).filter(({ position }) => (bits & (1 << position)) !== 0);
   }
 
   return {
@@ -78,7 +86,7 @@ export function streamStore(stream: Stream, feed: boolean, onCollected: (index: 
     early,
     readSource: async () => state,
     findRuns: async (_, keys) => keys.map(find),
-    readEvents: async (_, keys) => keys.map(({ id }) => [...(events.get(indexOf(id))?.values() ?? [])]),
+    readEvents: async (_, keys) => keys.map(eventsOf),
     dueRuns: async (_, now, limit) =>
       due.until(now, limit).map((index): WatchedRun => {
         const { key, phase, watch } = live.get(index) as RunRecord & { watch: Watch };

@@ -21,8 +21,10 @@ export interface Stream {
   indexAt(time: number): number;
   /** Events with `from` < time <= `to`, in no order. */
   events(from: number, to: number): NumberedEvent[];
-  /** All of one run. */
+  /** All of one run, by their positions. */
   eventsOf(index: number): NumberedEvent[];
+  /** Of the run's event at that time. */
+  positionAt(index: number, time: number): number;
   /** Runs that go on at `start`. */
   openAtStart(): number[];
 }
@@ -116,6 +118,7 @@ export function stream(options: { rate: number; start: number; seconds: number; 
     count,
     indexAt,
     openAtStart,
+    positionAt: (index, time) => positionOf(time - createdAt(index), lengthOf(index)),
     eventsOf: (index) => Array.from({ length: EVENTS_PER_RUN }, (_, position) => eventOf(index, lengthOf(index), position)),
     endsAt,
     program: (index) => ({
@@ -133,6 +136,11 @@ export function stream(options: { rate: number; start: number; seconds: number; 
 function offsetOf(position: number, length: number): number {
   if (position < EVENTS_PER_RUN / 2) return position * EVENT_DISTANCE_MS;
   return length - (EVENTS_PER_RUN - 1 - position) * EVENT_DISTANCE_MS;
+}
+
+function positionOf(offset: number, length: number): number {
+  const first = offset / EVENT_DISTANCE_MS;
+  return first < EVENTS_PER_RUN / 2 ? first : EVENTS_PER_RUN - 1 - (length - offset) / EVENT_DISTANCE_MS;
 }
 
 function stateAt(position: number, fails: boolean): string {
