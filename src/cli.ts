@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { COMMANDS, type Command, commandOf } from "./commands/commands.ts";
 import { type CommandIo, EXIT } from "./commands/io.ts";
-import { preferSmallMemory } from "./commands/memory.ts";
 import { runAsProcess } from "./commands/process.ts";
 import { VERSION } from "./version.ts";
 
@@ -23,8 +22,22 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
     io.stdout.write(`${command.summary}\n\n${command.usage.trim()}\n\n${COMMON_OPTIONS}`);
     return EXIT.done;
   }
+  if (isOlder(process.versions.node, OLDEST_NODE)) {
+    io.stderr.write(`wfotel needs Node ${OLDEST_NODE} or later; this is ${process.versions.node}\n`);
+    return EXIT.usage;
+  }
+  if (!command.isSmall) (await import("./commands/memory.ts")).preferSmallMemory();
   const run = await command.load();
   return run(rest, io);
+}
+
+/** As `engines` in package.json: what is older fails in ways that look like a bug of ours. */
+const OLDEST_NODE = "24.12";
+
+function isOlder(version: string, oldest: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [oldestMajor = 0, oldestMinor = 0] = oldest.split(".").map(Number);
+  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
 }
 
 const TAKES_VALUE: ReadonlySet<string> = new Set(["--config", "--state", "--log-level"]);
@@ -53,5 +66,4 @@ function overview(): string {
   return `wfotel ${VERSION}: Upstash Workflow runs as OpenTelemetry traces\n\nUsage: wfotel COMMAND [options]\n\n${lines.join("\n")}\n\n${COMMON_OPTIONS}`;
 }
 
-preferSmallMemory();
 await runAsProcess((io) => main(process.argv.slice(2), io));

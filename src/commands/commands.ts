@@ -5,6 +5,8 @@ import { CommandError, type CommandIo } from "./io.ts";
 export interface Command {
   readonly summary: string;
   readonly usage: string;
+  /** It loads so little that nothing has to be done about memory. */
+  readonly isSmall?: true;
   load(): Promise<(argv: readonly string[], io: CommandIo) => Promise<number>>;
 }
 
@@ -124,6 +126,7 @@ command goes on where it was. Exit codes: 0; 1 if something is missing or not de
 Usage: wfotel healthcheck
 
 Asks /livez at WFOTEL_LISTEN, else at server.listen. Exit code 0 if it is alive, else 1.`,
+    isSmall: true,
     load: async () => (await import("./healthcheck.ts")).healthcheck,
   },
   check: {

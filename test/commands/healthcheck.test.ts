@@ -15,15 +15,14 @@ test("a healthcheck loads next to nothing of the program", async () => {
     expect(stdout).toContain("is alive");
     const root = new URL("../../", import.meta.url).pathname;
     const names = modules.map((url) => (url.startsWith("node:") ? url : relative(root, new URL(url).pathname)));
+    // node:http is taken by process.getBuiltinModule, which loads it without what its ESM facade would load too
     expect(names.sort()).toEqual([
-      "node:v8",
       "package.json",
       "src/cli.ts",
       "src/commands/commands.ts",
       "src/commands/healthcheck.ts",
       "src/commands/io.ts",
       "src/commands/local-http.ts",
-      "src/commands/memory.ts",
       "src/commands/process.ts",
       "src/config/nearest.ts",
       "src/telemetry/server.ts",
