@@ -42,6 +42,9 @@ const TABLES: readonly (readonly [string, string])[] = [
   ["marks", "word"],
 ];
 
+/** Keys that are text: which one comes behind a damaged page cannot be counted. */
+const TEXT_KEYS: ReadonlySet<string> = new Set(["owner", "trace_id", "word"]);
+
 /** @param fresh an empty file of the current schema */
 export function salvage(path: string, fresh: Database, now: number): Salvaged {
   const rows: Record<string, number> = {};
@@ -83,8 +86,7 @@ function copyTable(old: Database, fresh: Database, table: string, key: string): 
     if (kept) rows += 1;
     else lost = true;
   };
-  const numeric = key !== "owner" && key !== "trace_id";
-  const whole = numeric ? readPastDamage(old, table, key, keep) : readBothEnds(old, table, key, keep);
+  const whole = TEXT_KEYS.has(key) ? readBothEnds(old, table, key, keep) : readPastDamage(old, table, key, keep);
   return { rows, lost: lost || !whole };
 }
 

@@ -180,6 +180,23 @@ test("most of a half truncated file is salvaged: the epoch, counters, identities
   expect(events[0]?.details.kept?.rows.runs).toBeGreaterThan(100);
 });
 
+test("what runs are linked by is salvaged on both sides of a damaged page", async () => {
+  const words = Array.from({ length: 600 }, (_, n) => `word-${String(n).padStart(4, "0")}`);
+  const marks = words.map((word, n) => ({ word, key: key(`sent-${n}`), traceId: "1".repeat(32), spanId: "2".repeat(16) }));
+  const before = await open();
+  await before.commit({ source: "eu", state: { epoch: START - 5 }, runs: [done("sent-0", [], { marks })] });
+  await before.close();
+  stores.pop();
+  const bytes = readFileSync(path);
+  const page = Math.floor(bytes.indexOf("word-0300") / 4_096);
+  writeFileSync(path, bytes.fill(0xff, page * 4_096, (page + 1) * 4_096));
+  const store = await open();
+  const kept = new Set((await store.findMarks("eu", words)).map(({ word }) => word));
+  expect([...kept]).not.toContain("word-0300");
+  expect([...kept]).toEqual(expect.arrayContaining(["word-0000", "word-0100", "word-0500", "word-0599"]));
+  expect(kept.size).toBeGreaterThan(500);
+});
+
 test("random bytes flipped anywhere: it opens, works on, gives no damaged payload and loses no run", async () => {
   await fill(60);
   const intact = readFileSync(path);
