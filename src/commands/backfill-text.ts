@@ -13,6 +13,8 @@ export interface Backfilled {
   readonly left: number;
   /** Runs of the range that a destination refused, or that could not be read. */
   readonly quarantined: number;
+  /** Of the runs that it queued itself, how many a destination refused; by source. */
+  readonly refused: ReadonlyMap<string, number>;
 }
 
 const TOO_OLD = {
@@ -41,18 +43,22 @@ export interface Progress {
 const LINE_EVERY_MS = 5_000;
 const BAR_EVERY_MS = 200;
 const BAR_WIDTH = 24;
+/** Before that a rate says nothing: what may be sent at once is sent at once. */
+const RATE_AFTER_MS = 5_000;
 
 /** A bar that is drawn over itself on a terminal, else a line now and then. */
 export function createProgress({ stderr, env }: Pick<CommandIo, "stderr" | "env">): Progress {
   const isTerminal = "isTTY" in stderr && stderr.isTTY === true && env.TERM !== "dumb";
   let shownAt = Number.NEGATIVE_INFINITY;
   let drawn = false;
+  const first = new Map<string, SourceBackfill>();
   const line = (sources: readonly SourceBackfill[]): string | undefined => {
+    for (const one of sources) if (!first.has(one.source)) first.set(one.source, one);
     if (performance.now() - shownAt < (isTerminal ? BAR_EVERY_MS : LINE_EVERY_MS)) return undefined;
     shownAt = performance.now();
-    if (!isTerminal) return progressText(sources);
+    if (!isTerminal) return progressText(sources, [...first.values()]);
     drawn = true;
-    stderr.write(`\r\u001b[K${bar(doneOf(sources))} ${progressText(sources)}`);
+    stderr.write(`\r\u001b[K${bar(doneOf(sources))} ${progressText(sources, [...first.values()])}`);
     return undefined;
   };
   return {
@@ -79,40 +85,50 @@ function doneOf(sources: readonly SourceBackfill[]): number {
   return whole === 0 ? 1 : 1 - sources.reduce((sum, { left }) => sum + totalWidth(left), 0) / whole;
 }
 
-function progressText(sources: readonly SourceBackfill[]): string {
-  const sum = (of: (source: SourceBackfill) => number) => sources.reduce((total, source) => total + of(source), 0);
-  const took = Math.max(...sources.map((source) => source.took), 1);
-  const requests = sum((source) => source.requests);
-  const runs = sum(({ counts }) => counts.runs);
+/** @param first what was shown first: one that goes on with an earlier one begins with what that had done */
+function progressText(sources: readonly SourceBackfill[], first: readonly SourceBackfill[]): string {
+  const sum = (of: (source: SourceBackfill) => number, over = sources) => over.reduce((total, source) => total + of(source), 0);
+  const since = (of: (source: SourceBackfill) => number) => sum(of) - sum(of, first);
+  const took = Math.max(...sources.map((source) => source.took)) - Math.max(...first.map((source) => source.took));
+  const requests = (source: SourceBackfill) => source.requests;
+  const runs = ({ counts }: SourceBackfill) => counts.runs;
   const done = doneOf(sources);
-  const rest = done > 0.01 && done < 1 ? ` · about ${duration((took / done) * (1 - done))} left` : "";
+  const gained = done - doneOf(first);
+  const rest = gained > 0.01 && done < 1 ? ` · about ${duration((took / gained) * (1 - done))} left` : "";
+  const isSettled = took >= RATE_AFTER_MS;
+  const rate = isSettled ? ` (${(since(requests) / (took / 1_000)).toFixed(1)}/s of ${sum(({ allowed }) => allowed).toFixed(1)})` : "";
   return [
     `${Math.floor(done * 100)} %`,
-    `${runs} runs`,
+    `${sum(runs)} runs`,
     `${sum(({ counts }) => counts.spans)} spans`,
-    `${requests} requests (${(requests / (took / 1_000)).toFixed(1)}/s of ${sum(({ allowed }) => allowed).toFixed(1)})`,
-    `${Math.round(runs / (took / 1_000))} runs/s${rest}`,
+    `${sum(requests)} requests${rate}`,
+    ...(isSettled ? [`${Math.round(since(runs) / (took / 1_000))} runs/s${rest}`] : []),
   ].join(" · ");
 }
 
 /** For people: what was found, what became of it, and whether that is all. */
 export function backfillText(done: Backfilled, args: BackfillArgs): string {
-  const { sources, left, quarantined } = done;
+  const { sources, left, quarantined, refused } = done;
+  const word = args.dryRun ? "to be sent" : left > 0 ? "collected" : "sent";
   const lines = [
     `runs created from ${iso(args.from)} to ${iso(args.to)}`,
-    ...sources.flatMap((source) => sourceLines(source, args.dryRun)),
-    ...(quarantined > 0 ? [`${quarantined} runs of that time are quarantined: wfotel quarantine list`] : []),
-    ...(left > 0 ? [`${left} deliveries are still queued`] : []),
+    ...sources.flatMap((source) => sourceLines(source, word, refused.get(source.source) ?? 0)),
+    ...(quarantined > 0
+      ? [`${quarantined} ${quarantined === 1 ? "run of that time is" : "runs of that time are"} quarantined: wfotel quarantine list`]
+      : []),
+    ...(left > 0 ? [`${left} ${left === 1 ? "delivery is" : "deliveries are"} still queued`] : []),
     "",
     conclusion(done, args.dryRun),
   ];
   return `${lines.map(terminalText).join("\n")}\n`;
 }
 
-function sourceLines({ source, counts, requests, took, waiting = 0, trouble }: SourceBackfill, dryRun: boolean): string[] {
+/** @param word what became of those that were queued and not refused */
+function sourceLines({ source, counts, requests, took, waiting = 0, trouble }: SourceBackfill, word: string, refused: number): string[] {
   const { runs, queued, known, running, excluded, unreadable, lost, spans } = counts;
   const words = [
-    `${queued} ${dryRun ? "to be sent" : "sent"}`,
+    `${queued - refused} ${word}`,
+    ...(refused > 0 ? [`${refused} quarantined`] : []),
     ...(known > 0 ? [`${known} sent before`] : []),
     ...(running > 0 ? [`${running} running`] : []),
     ...(excluded > 0 ? [`${excluded} excluded by your rules`] : []),
@@ -122,7 +138,7 @@ function sourceLines({ source, counts, requests, took, waiting = 0, trouble }: S
   ];
   return [
     `source ${source}: ${runs} runs: ${words.join(", ")}`,
-    `  ${dryRun ? "" : `${spans} spans, `}${requests} requests in ${duration(took)}`,
+    `  ${spans === 0 ? "" : `${spans} spans collected, `}${requests} requests in ${duration(took)}`,
     ...(trouble === undefined ? [] : [`  NOT ALL could be listed: ${trouble}`]),
   ];
 }

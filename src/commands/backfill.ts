@@ -102,10 +102,11 @@ const goesOn =
 /** As a job of the running bridge; undefined where that was stopped before it was done. */
 async function askBridge(values: Values, path: string, args: BackfillArgs, io: CommandIo): Promise<Backfilled | undefined> {
   const progress = createProgress(io);
+  const after = await withState(path, { readOnly: true }, lastEntry);
   const job = await leaveJob(
     path,
     "backfill",
-    args,
+    { ...args, after },
     io,
     ({ sources }) => progress.line(sources as readonly SourceBackfill[]),
     goesOn(args),
@@ -114,11 +115,11 @@ async function askBridge(values: Values, path: string, args: BackfillArgs, io: C
   if (job === undefined) return undefined;
   const { sources, error } = (job.progress ?? {}) as { sources?: readonly SourceBackfill[]; error?: string };
   if (sources === undefined) throw new CommandError(error ?? "the running bridge gave no result", EXIT.incomplete);
-  if (args.dryRun) return { sources, left: 0, quarantined: 0 };
+  if (args.dryRun) return looked(sources);
   return withState(path, { readOnly: true }, async (store) => ({
     sources,
     left: await waitDelivered(store, job.finishedAt ?? Date.now(), drainTimeoutOf(values), io),
-    quarantined: await quarantinedIn(store, args),
+    ...(await refusedIn(store, args, sources, job)),
   }));
 }
 
@@ -131,7 +132,7 @@ function backfillAlone(values: Values, args: BackfillArgs, io: CommandIo): Promi
     const delivering = Promise.all(deliverers.map((deliverer) => deliverer.run(stop.signal, GRACE_MS)));
     delivering.catch(() => undefined); // told below
     const watching = watchRoom(bridge, drainTimeoutOf(values), full, stop.signal);
-    const sources = await collectAlone(bridge, args, io, AbortSignal.any([io.signal, full.signal]));
+    const { sources, begun } = await collectAlone(bridge, args, io, AbortSignal.any([io.signal, full.signal]));
     stop.abort();
     await Promise.all([delivering, watching]);
     if (full.signal.aborted)
@@ -140,7 +141,7 @@ function backfillAlone(values: Values, args: BackfillArgs, io: CommandIo): Promi
     await Promise.all(deliverers.map((deliverer) => deliverer.drain(drainTimeoutOf(values), io.signal)));
     const { destinations } = await store.status(Date.now());
     const left = destinations.reduce((sum, { queued, removedAt }) => sum + (removedAt === undefined ? queued : 0), 0);
-    return { sources, left, quarantined: await quarantinedIn(store, args) };
+    return { sources, left, ...(await refusedIn(store, args, sources, begun)) };
   };
   return withBridge(values, io, work, { create: true });
 }
@@ -164,8 +165,10 @@ async function collectAlone(
   args: BackfillArgs,
   io: CommandIo,
   signal: AbortSignal,
-): Promise<readonly SourceBackfill[]> {
-  const id = (await unfinished(store, "backfill", goesOn(args)))?.id ?? (await store.addJob("backfill", args, Date.now()));
+): Promise<{ readonly sources: readonly SourceBackfill[]; readonly begun: Job }> {
+  const id =
+    (await unfinished(store, "backfill", goesOn(args)))?.id ??
+    (await store.addJob("backfill", { ...args, after: await lastEntry(store) }, Date.now()));
   const job = async () => (await store.jobs(Date.now())).find((one) => one.id === id);
   const begun = await job();
   if (begun === undefined) throw new CommandError("the state lost the job", EXIT.incomplete);
@@ -186,7 +189,7 @@ async function collectAlone(
   progress.end();
   const { finishedAt, progress: last } = (await job()) ?? {};
   if (finishedAt === undefined && !signal.aborted) throw new CommandError(`the state could not be written; ${GO_ON}`, EXIT.incomplete);
-  return (last?.sources ?? []) as readonly SourceBackfill[];
+  return { sources: (last?.sources ?? []) as readonly SourceBackfill[], begun };
 }
 
 /** `--dry-run` without a bridge: nothing is written, so nobody has to be kept away. */
@@ -199,7 +202,7 @@ async function lookOnly(config: Config, serviceName: string | undefined, args: B
     const progress = createProgress(io);
     try {
       const sources = await backfillAll(contexts.map(createSourceLoop), args, undefined, async (now) => progress.show(now), io.signal);
-      return { sources, left: 0, quarantined: 0 };
+      return looked(sources);
     } finally {
       progress.end();
       for (const { source } of contexts) await source.close();
@@ -220,9 +223,26 @@ async function withSomeState<T>(path: string, work: (store: Store) => Promise<T>
   }
 }
 
-/** Runs of the range that a destination refused, or that could not be read. */
-async function quarantinedIn(store: Store, { from, to }: BackfillArgs): Promise<number> {
-  const entries = await store.quarantined({});
-  return new Set(entries.filter(({ key }) => key.createdAt >= from && key.createdAt <= to).map(({ key }) => `${key.createdAt}@${key.id}`))
-    .size;
+const looked = (sources: readonly SourceBackfill[]): Backfilled => ({ sources, left: 0, quarantined: 0, refused: new Map() });
+
+/** The quarantine's last entry, which a job remembers as `after`: what is refused since has a higher id. Times are of other clocks. */
+async function lastEntry(store: Store): Promise<number> {
+  return (await store.quarantined({})).at(-1)?.id ?? 0;
+}
+
+/** Runs of the range that are quarantined, and those of them that were refused since the job was begun. */
+async function refusedIn(
+  store: Store,
+  { from, to }: BackfillArgs,
+  sources: readonly SourceBackfill[],
+  { args: { after } }: Job,
+): Promise<Pick<Backfilled, "quarantined" | "refused">> {
+  const entries = (await store.quarantined({})).filter(({ key }) => key.createdAt >= from && key.createdAt <= to);
+  const runsOf = (some: typeof entries) => new Set(some.map(({ key }) => `${key.createdAt}@${key.id}`)).size;
+  const fresh = entries.filter(({ destination, id }) => destination !== undefined && typeof after === "number" && id > after);
+  const refused = sources.map(({ source, counts }): [string, number] => {
+    const own = runsOf(fresh.filter((entry) => entry.source === source));
+    return [source, Math.min(counts.queued, own)]; // the bridge may have sent others of the range meanwhile
+  });
+  return { quarantined: runsOf(entries), refused: new Map(refused) };
 }

@@ -149,6 +149,13 @@ test("whatever is missing is exit code 1 and said: not listed, not readable, ref
   expect(arrived().size).toBe(3);
   delete here.api.options.onRequest;
 
+  const isFirst = ({ attributes }: { attributes: Record<string, unknown> }) => attributes["upstash.workflow.run.id"] === "wfr_0";
+  const picky = await here.startBackend({ respond: ({ spans }) => (spans.some(isFirst) ? { status: 400, body: "no" } : undefined) });
+  configure({ destination: { name: "picky", endpoint: picky.url } });
+  const rejected = await backfill("--from", "7d", "--force");
+  expect(rejected).toMatchObject({ code: 1, stdout: expect.stringContaining("3 runs: 2 sent, 1 quarantined\n") });
+  expect(rejected.stdout).toContain("1 run of that time is quarantined");
+
   configure({ source: { token: "canary-wrong" } });
   const refused = await backfill("--from", "7d", "--run-state", "success");
   expect(refused).toMatchObject({ code: 1, stdout: expect.stringContaining("NOT ALL could be listed") });
