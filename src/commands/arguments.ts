@@ -1,5 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
-import { loadConfig } from "../config/load.ts";
+import { type LoadInput, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { CommandError, type CommandIo } from "./io.ts";
 
@@ -45,7 +45,7 @@ function parse<T extends ParseArgsOptionsConfig>(argv: readonly string[], option
  * `--log-level` laid over it. Warnings go to stderr.
  * @throws CommandError (exit 2) that lists every error, one a line.
  */
-export function commandConfig(options: CommonOptions, io: CommandIo, require: { source?: boolean; destination?: boolean }) {
+export function commandConfig(options: CommonOptions, io: CommandIo, require: NonNullable<LoadInput["require"]>) {
   const loaded = loadConfig({ ...(options.config !== undefined && { file: options.config }), env: io.env, cwd: io.cwd, require });
   if (!loaded.ok) throw new CommandError(loaded.errors.join("\n"));
   for (const warning of loaded.warnings) io.stderr.write(`warning: ${warning}\n`);

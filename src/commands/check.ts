@@ -17,15 +17,20 @@ export interface Connections {
 
 /**
  * `wfotel check`: says whether the configuration is valid; `--connect` also asks every source and
- * destination, `--explain URL` says which rule a run of that URL meets. Exit 2 for anything wrong.
+ * destination, `--explain URL` says which rule a run of that URL meets, and does without secrets. Exit 2 for
+ * anything wrong.
  */
 export async function check(argv: readonly string[], io: CommandIo, connections: Connections): Promise<number> {
   const options = { connect: { type: "boolean" }, explain: { type: "string" }, label: { type: "string", multiple: true } } as const;
   const { values } = parseCommand(argv, options, { min: 0, max: 0 });
   if (values.label !== undefined && values.explain === undefined) throw new CommandError("--label needs --explain URL");
-  const { config, file, serviceName } = commandConfig(values, io, { source: true, destination: true });
+  if (values.explain !== undefined && !isWebUrl(values.explain))
+    throw new CommandError(`--explain: expected a URL such as https://app.example.com/api/order, found ${JSON.stringify(values.explain)}`);
+  const secrets = values.explain === undefined || values.connect === true;
+  const { config, file, serviceName, unset } = commandConfig(values, io, { source: true, destination: true, secrets });
+  for (const secret of unset) io.stderr.write(`warning: ${secret}\n`);
   const print = (line: string) => void io.stdout.write(`${line}\n`);
-  print(`${file ?? "environment variables"}: valid`);
+  print(`${file ?? "environment variables"}: valid${unset.length === 0 ? "" : ", but for secrets that are not set here"}`);
   for (const { name, url, type } of config.sources) print(`source ${name}: ${type} ${url}`);
   for (const destination of config.destinations) print(`destination ${destination.name}: ${describeDestination(destination)}`);
   const settings = mappingSettings(config, serviceName);
@@ -33,6 +38,10 @@ export async function check(argv: readonly string[], io: CommandIo, connections:
     for (const line of explain({ url: values.explain, labels: values.label ?? [] }, settings)) print(line);
   }
   return values.connect === true && !(await connect(config, settings, connections, io)) ? EXIT.usage : EXIT.done;
+}
+
+function isWebUrl(text: string): boolean {
+  return /^https?:$/.test(URL.parse(text)?.protocol ?? "");
 }
 
 function describeDestination(destination: Config["destinations"][number]): string {

@@ -27,13 +27,20 @@ type Format = (typeof FORMATS)[number];
 
 /** `wfotel convert`: log API bodies in, one ExportTraceServiceRequest (or a drawing) out. */
 export async function convert(argv: readonly string[], io: CommandIo): Promise<number> {
-  const { values, positionals } = parseCommand(argv, { format: { type: "string" } }, { min: 0, max: 1 });
+  const { values, positionals } = parseCommand(argv, { format: { type: "string" } }, { min: 0, max: Number.POSITIVE_INFINITY });
   const format = formatOf(values.format);
-  const { config, serviceName } = commandConfig(values, io, { source: false, destination: false });
-  const input = readInput(await readSource(positionals[0] ?? "-", io));
-  const traces = mapAll(input, mappingSettings(config, serviceName), io);
+  const { config, serviceName } = commandConfig(values, io, { source: false, destination: false, secrets: false });
+  const inputs: [string, Input][] = [];
+  for (const name of positionals.length === 0 ? ["-"] : positionals) inputs.push([name, readInput(await readSource(name, io))]);
+  const traces = mapAll(joined(inputs.map(([, input]) => input)), mappingSettings(config, serviceName), io);
   io.stdout.write(render(traces, format, io));
-  return report(input, io) ? EXIT.done : EXIT.unreadable;
+  const read = inputs.map(([name, input]) => report(input, inputs.length === 1 ? "" : `${name}: `, io));
+  return read.every(Boolean) ? EXIT.done : EXIT.unreadable;
+}
+
+/** As if they were one file; of their own are only the positions. */
+function joined(inputs: readonly Input[]): Pick<Input, "runs" | "events"> {
+  return { runs: inputs.flatMap(({ runs }) => runs), events: inputs.flatMap(({ events }) => events) };
 }
 
 function formatOf(text: string | undefined): Format {
@@ -63,7 +70,7 @@ function textOf(bytes: Uint8Array, io: CommandIo): string {
  * The runs that have ended and that no rule drops, each once, in the input's order. What their message logs
  * say goes into their timelines; of runs that are nowhere else they say all that is known.
  */
-function mapAll(input: Input, settings: MappingSettings, io: CommandIo): MappedRun[] {
+function mapAll(input: Pick<Input, "runs" | "events">, settings: MappingSettings, io: CommandIo): MappedRun[] {
   const note = (run: WorkflowRun, why: string) => void io.stderr.write(`skipped ${JSON.stringify(run.id)}: ${why}\n`);
   const events = eventsByRun(input.events);
   const eventsOf = (run: WorkflowRun) => events.get(keyOf(run)) ?? [];
@@ -118,10 +125,10 @@ function render(traces: readonly MappedRun[], format: Format, io: CommandIo): st
   return encoding === "json" ? Buffer.concat([request, Buffer.from("\n")]) : request;
 }
 
-/** Names what could not be read, and what of the rest was left out; true if no run, event or step was. */
-function report({ unreadable, incomplete }: Input, io: CommandIo): boolean {
+/** Names what could not be read, and what of the rest was left out; true if no run, event or step was. @param from the file, where there are several */
+function report({ unreadable, incomplete }: Input, from: string, io: CommandIo): boolean {
   const say = (what: string, position: number, id: string | undefined, why: string) =>
-    void io.stderr.write(`${what} ${position}${id === undefined ? "" : ` (run ${JSON.stringify(id)})`}: ${why}\n`);
+    void io.stderr.write(`${from}${what} ${position}${id === undefined ? "" : ` (run ${JSON.stringify(id)})`}: ${why}\n`);
   for (const { position, key, id, reason } of unreadable) say("unreadable entry", position, key?.id ?? id, reason);
   for (const { position, key, lost, fields } of incomplete) {
     for (const reason of lost) say("incomplete entry", position, key.id, `${reason}; left out`);

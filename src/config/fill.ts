@@ -6,6 +6,9 @@ import { type Path, type Place, type Problem, type Tree, typeAt } from "./tree.t
 
 /** A tree → the plain value that the schema checks: references filled in, paths made absolute. */
 
+/** Stands where a secret's reference gives nothing, which is reported: nobody is given it but who needs no secret. */
+const UNSET_SECRET = "unset";
+
 /** Stands where the value could not be had and the error is already reported; no schema accepts it. */
 const UNKNOWN = Symbol("unknown");
 
@@ -57,20 +60,25 @@ function unknown(path: Path, filling: Filling): unknown {
 function filledIn(template: string, place: Place, path: Path, filling: Filling): string | undefined {
   const expansion = expand(template, place.directory, filling.env);
   if (!expansion.ok) {
-    filling.problems.push(...expansion.problems.map((text) => ({ place, path, text })));
-    return undefined;
+    const unset = expansion.unset && isSecret(path, filling);
+    filling.problems.push(...expansion.problems.map((text) => ({ place, path, text, unset })));
+    return unset ? UNSET_SECRET : undefined;
   }
   if (hasReference(template)) filling.references.push({ path, template, place, whole: isOneReference(template) });
   return expansion.text;
 }
 
+function isSecret(path: Path, { tree }: Filling): boolean {
+  return shapesAt(path, (where) => typeAt(tree, where)).some((one) => one["x-secret"]);
+}
+
 /** A secret has to be something; a path is relative to the file it is written in, and one that is read has to be readable. */
 function ofItsKind(text: string, template: string, place: Place, path: Path, filling: Filling): unknown {
-  const shapes = shapesAt(path, (where) => typeAt(filling.tree, where));
-  if (text === "" && template !== "" && shapes.some((one) => one["x-secret"])) {
-    filling.problems.push({ place, path, text: "expected a secret, found that its reference is empty" });
-    return unknown(path, filling);
+  if (text === "" && template !== "" && isSecret(path, filling)) {
+    filling.problems.push({ place, path, text: "expected a secret, found that its reference is empty", unset: true });
+    return UNSET_SECRET;
   }
+  const shapes = shapesAt(path, (where) => typeAt(filling.tree, where));
   const kind = shapes.find((one) => one["x-path"] !== undefined)?.["x-path"];
   if (kind === undefined || text === "") return text;
   const file = resolve(place.directory, text);

@@ -18,8 +18,8 @@ export interface LoadInput {
   readonly env: Environment;
   /** What relative paths start from that stand in no file. */
   readonly cwd: string;
-  /** What the command cannot do without; both, unless said otherwise. What is not required is not taken from the environment either. */
-  readonly require?: { readonly source?: boolean; readonly destination?: boolean };
+  /** What the command cannot do without; all, unless said otherwise. A source or destination that is not required is not taken from the environment either. */
+  readonly require?: { readonly source?: boolean; readonly destination?: boolean; readonly secrets?: boolean };
 }
 
 export type LoadResult =
@@ -31,6 +31,8 @@ export type LoadResult =
       readonly serviceName?: string;
       /** One line each. */
       readonly warnings: readonly string[];
+      /** Secrets that are not required and not set, as errors are: another text stands where they belong. */
+      readonly unset: readonly string[];
     }
   /** `FILE:LINE:COL path.to.key: expected …, found …`, one line each, all at once; no secrets. */
   | { readonly ok: false; readonly errors: readonly string[] };
@@ -47,12 +49,14 @@ export function loadConfig(input: LoadInput): LoadResult {
   const tree =
     whole.kind === "map" ? withImplicit({ ...whole, place: lower.place }, vars, input, file !== undefined, problems, notes) : whole;
   const config = check(tree, input.env, problems);
-  if (config === undefined || problems.length > 0) return { ok: false, errors: formatProblems(withoutConsequences(problems)) };
+  const unset = input.require?.secrets === false ? problems.filter((problem) => problem.unset) : [];
+  if (config === undefined || problems.length > unset.length) return { ok: false, errors: formatProblems(withoutConsequences(problems)) };
   config.state.path = resolve(vars.directory, config.state.path);
   return {
     ok: true,
     config,
     warnings: [...notes, ...warningsOf(config)],
+    unset: formatProblems(unset),
     ...(file !== undefined && { file }),
     ...(serviceName !== undefined && { serviceName }),
   };
@@ -100,7 +104,12 @@ function missingSource(tree: TreeMap, vars: Variables, hasFile: boolean): Proble
   if (hasFile)
     return { place: tree.place, path: ["sources"], text: "expected at least one source (or QSTASH_TOKEN in the environment), found none" };
   const place = { kind: "variable", name: "QSTASH_TOKEN", directory: vars.directory } as const;
-  return { place, path: [], text: "expected the token of your region's QStash, as the Upstash console shows it, found nothing" };
+  return {
+    place,
+    path: [],
+    text: "expected the token of your region's QStash, as the Upstash console shows it, found nothing",
+    unset: true,
+  };
 }
 
 function isEmpty(tree: TreeMap, key: string): boolean {

@@ -29,6 +29,8 @@ export interface Problem {
   readonly syntax?: boolean;
   /** Nothing stands there: a base that cannot be read might have had it. */
   readonly missing?: boolean;
+  /** A secret whose reference gives nothing: who needs no secrets can do without. */
+  readonly unset?: boolean;
 }
 
 /**

@@ -78,6 +78,28 @@ test("a label without a URL to explain is a mistake of usage", async () => {
 });
 
 describe("--explain", () => {
+  test.each(["", "notaurl", "shop.example.com/api", "mailto:a@example.com"])("asked for %j expects a URL", async (text) => {
+    const message = `--explain: expected a URL such as https://app.example.com/api/order, found ${JSON.stringify(text)}`;
+    await expect(checked(["--explain", text])).rejects.toMatchObject({ exitCode: 2, message });
+  });
+
+  test("does without secrets, and says which are not set; without it, or with --connect, they are errors", async () => {
+    const args = ["--config", "interface.ok.yaml", "--explain", "https://app.example.com/api/orders"];
+    const { code, out, err } = await checked(args, never, { QSTASH_TOKEN: "canary-token" });
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: expect.stringMatching(
+        /^warning: interface\.ok\.yaml:\d+:\d+ destinations\[0\]\.headers\S+: .*HONEYCOMB_API_KEY, found it unset\n$/,
+      ),
+    });
+    expect(out).toMatch(/^interface\.ok\.yaml: valid, but for secrets that are not set here\n/);
+    expect(out).toContain("service.name: ");
+    await expect(checked([...args, "--connect"], never, {})).rejects.toMatchObject({ exitCode: 2 });
+    await expect(checked(args.slice(0, 2), never, {})).rejects.toMatchObject({ exitCode: 2 });
+    const alone = await checked(args.slice(2), never, {});
+    expect(alone.err).toContain("warning: QSTASH_TOKEN: expected the token");
+  });
+
   const explain = async (...args: string[]) =>
     (await checked(["--config", "interface.ok.yaml", "--explain", ...args])).out.split("\n").slice(3, -1);
 

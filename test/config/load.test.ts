@@ -176,6 +176,20 @@ test("what a command does not require may be missing, and is not taken from the 
   expect(loadConfig({ env, cwd: folder, require })).toMatchObject({ ok: true, config: { sources: [], destinations: [] }, warnings: [] });
 });
 
+test("where no secrets are required, one that is not set or empty is named but is no error; whatever else is wrong still is", () => {
+  const lenient = (text: string, env: Record<string, string> = {}) => {
+    write("some.yaml", text);
+    return loadConfig({ file: "some.yaml", env, cwd: folder, require: { source: false, destination: false, secrets: false } });
+  };
+  const source = (token: string, more = "") => `sources:\n  - { name: eu, type: upstash, token: "${token}"${more} }\n`;
+  expect(lenient(source("${env:A}"))).toMatchObject({ ok: true, unset: [expect.stringContaining("variable A, found it unset")] });
+  expect(lenient(source("${file:no-such}"))).toMatchObject({ ok: true, unset: [expect.stringContaining("file at no-such")] });
+  expect(lenient(source("${env:A}"), { A: "" })).toMatchObject({ ok: true, unset: [expect.stringContaining("reference is empty")] });
+  expect(lenient(source("${env:A}"), { A: "a" })).toMatchObject({ ok: true, unset: [] });
+  for (const text of [source("${A}"), source("${env:A}${A}"), source("${env:A}", ', url: "${env:B}"'), source("${env:A}", ", colour: red")])
+    expect([text, lenient(text).ok]).toEqual([text, false]);
+});
+
 test("a token that goes over plain HTTP to another machine is warned about, a filter that cannot see retries, and gRPC's port", () => {
   write(
     "c.yaml",

@@ -112,6 +112,28 @@ test("message logs are converted alone, and beside the grouped log make its time
   expect(attempts(alone)).toBe(attempts(both));
 });
 
+test("several files are converted as if they were one, and what is unreadable is named with its file", async () => {
+  const [runs, events] = [join(FIXTURES, "engine-runs.json"), join(FIXTURES, "engine-events.json")];
+  const read = (file: string) => JSON.parse(readFileSync(file, "utf8")) as object;
+  const together = await converted([read(runs), read(events)]);
+  expect((await converted("", [runs, events])).stdout).toBe(together.stdout);
+  writeFileSync(join(here.folder, "odd.json"), JSON.stringify([wireRun("wfr_odd", T0), 42]));
+  const { code, stderr, runs: roots } = await converted(JSON.stringify(read(events)), [runs, "odd.json", "-"]);
+  expect({ code, stderr }).toEqual({ code: 3, stderr: "odd.json: unreadable entry 1: expected a run, an object\n" });
+  expect(roots.map((span) => span.spanId)).toEqual(expect.arrayContaining(together.runs.map((span) => span.spanId)));
+  expect(roots).toHaveLength(together.runs.length + 1);
+});
+
+test("a configuration's secrets need not be set", async () => {
+  writeFileSync(
+    join(here.folder, "secrets.yaml"),
+    'sources: [{ name: eu, type: upstash, token: "${env:NOT_SET}" }]\nenvironment: staging\n',
+  );
+  const { code, stderr, stdout } = await converted(SAMPLE, ["--config", "secrets.yaml"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toContain("staging");
+});
+
 describe("what cannot be converted", () => {
   test("runs in progress are skipped and named; that is no error", async () => {
     const result = await converted([wireRun("wfr_running", T0, { length: undefined }), wireRun("wfr_1", T0)]);
