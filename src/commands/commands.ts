@@ -17,17 +17,17 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 Usage: wfotel run [--once] [--drain-timeout 30s]
 
   --once                list everything new, ask for every open run once, deliver, exit:
-                        0, or 1 if anything is undelivered
+                        0, or 1 if anything is undelivered or was quarantined by it
   --drain-timeout TIME  with --once: give up on a destination that accepted nothing for so long`,
     load: async () => (await import("./run.ts")).run,
   },
   convert: {
     summary: "log API bodies → one OTLP request on stdout",
     usage: `
-Usage: wfotel convert [FILE|-] [--format otlp-json|otlp-protobuf|waterfall]
+Usage: wfotel convert [FILE…|-] [--format otlp-json|otlp-protobuf|waterfall]
 
-Reads what the log API answered from FILE or standard input: pages of runs or of the message log, or both
-together; objects, arrays or NDJSON.
+Reads what the log API answered from the FILEs or standard input, as if they were one: pages of runs or of
+the message log, or both together; objects, arrays or NDJSON.
 Runs in progress are skipped and named on stderr. Needs no configuration.
 Exit code 3 if some runs, events or steps were unreadable: each is named on stderr by its position, and
 everything else is written all the same.`,
@@ -157,6 +157,7 @@ Usage: wfotel demo [--otlp URL]
 export function commandOf(name: string): Command {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command !== undefined) return command;
-  const meant = nearest(name, Object.keys(COMMANDS));
-  throw new CommandError(`there is no command ${JSON.stringify(name)}; the nearest is ${meant}, and wfotel --help lists them all`);
+  const meant = nearest(name, Object.keys(COMMANDS), name.length / 2);
+  const hint = meant === undefined ? "" : `the nearest is ${meant}, and `;
+  throw new CommandError(`there is no command ${JSON.stringify(name)}; ${hint}wfotel --help lists them all`);
 }

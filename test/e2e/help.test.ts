@@ -32,7 +32,7 @@ test("--help names every command, on stdout; no command at all is a mistake, and
 });
 
 test.each([
-  [["frobnicate"], 'there is no command "frobnicate"'],
+  [["frobnicate"], 'there is no command "frobnicate"; wfotel --help lists them all\n'],
   [["toString"], 'there is no command "toString"'],
   [["__proto__"], 'there is no command "__proto__"'],
   [["chekc", "--version"], 'there is no command "chekc"; the nearest is check, and wfotel --help lists them all\n'],
