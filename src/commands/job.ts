@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Job, JobKind, Store } from "../state/store.ts";
+import type { Job, JobKind } from "../state/job.ts";
+import type { Store } from "../state/store.ts";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
 import { isHeld, withState } from "./state-file.ts";
 

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
-import { type Job, type JobKind, type Store, StoreError } from "../state/store.ts";
+import type { Job, JobKind } from "../state/job.ts";
+import { type Store, StoreError } from "../state/store.ts";
 import type { Clock } from "./clock.ts";
 
 /**

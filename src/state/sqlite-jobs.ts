@@ -1,6 +1,6 @@
 import type { Millis } from "../model/run.ts";
+import type { Job, JobKind } from "./job.ts";
 import type { Database } from "./sqlite-database.ts";
-import type { Job, JobKind } from "./store.ts";
 
 /** Work that other commands leave for the holder of the worker's role. */
 

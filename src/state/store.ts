@@ -1,6 +1,7 @@
 import type { Encoding } from "../destinations/destination.ts";
 import type { MessageEvent } from "../model/event.ts";
 import type { Millis, RunKey } from "../model/run.ts";
+import type { Job, JobKind } from "./job.ts";
 import type { QuarantineEntry, QuarantineFilter, RunOutcomes, StoreSize, StoreStatus } from "./report.ts";
 import type { SourceState } from "./source-state.ts";
 import type { RunEvents } from "./stored-event.ts";
@@ -285,20 +286,6 @@ export interface MaintenanceInput {
   readonly now: Millis;
   /** Per source: identities that ended before this are forgotten. */
   readonly forgetBefore: Readonly<Record<string, Millis>>;
-}
-
-export type JobKind = "requeue" | "drop" | "verify" | "backfill";
-
-export interface Job {
-  readonly id: number;
-  readonly kind: JobKind;
-  readonly args: Readonly<Record<string, unknown>>;
-  readonly createdAt: Millis;
-  readonly startedAt?: Millis;
-  readonly finishedAt?: Millis;
-  /** Whatever its command shows; replaced whole. */
-  readonly progress?: Readonly<Record<string, unknown>>;
-  readonly exitCode?: number;
 }
 
 /** Parts are kept as the bits of a whole number. */

@@ -1,12 +1,12 @@
 import type { Encoding } from "../../src/destinations/destination.ts";
 import type { RunKey } from "../../src/model/run.ts";
+import type { Job } from "../../src/state/job.ts";
 import { combineParts, DROPPED, excludedOutcome, mergeOutcome, REFETCH, settledCounts } from "../../src/state/outcome.ts";
 import { OPEN_AGES_MS, type QuarantineEntry } from "../../src/state/report.ts";
 import type { SourceState } from "../../src/state/source-state.ts";
 import {
   type CollectedPart,
   type DestinationState,
-  type Job,
   MARKS_PER_WORD,
   type Mark,
   type PageCommit,
