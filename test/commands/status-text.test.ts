@@ -76,7 +76,7 @@ source eu
   open runs    1,160 (<1m 3, 1–24h 157, 1–7d 900, >7d 100)
   waiting      3 for their ancestor
   budget       5 of 10 requests/s, others use 1.5/s, nothing sent, again in 2.00 s; last minute: newest 40, open 1,200
-  capacity     3.2 runs/s now: 18.8 % of 17 runs/s without the feed, 6.4 % of 50 runs/s with it
+  capacity     3.2 runs/s now: 9.1 % of 35 runs/s without the feed, 6.4 % of 50 runs/s with it
   sweep        last ended 1h 06m ago, 2 runs repaired
   retention    at least 3d 00h (learned)
   clock        own clock −40 ms against the API's

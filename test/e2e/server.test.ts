@@ -36,7 +36,7 @@ test("a bridge is alive, ready after its first poll, and shows its status withou
         collected: 1,
         paused: null,
         budget: { ceiling_per_second: 10 },
-        capacity: { with_feed: { runs_per_second: 50 }, without_feed: { runs_per_second: 17 } },
+        capacity: { with_feed: { runs_per_second: 50 }, without_feed: { runs_per_second: 35 } },
       },
     ],
     destinations: [{ name: "otlp", queued: { runs: 0, oldest_at: null }, in_flight: 0, delivered: { runs: 1, spans: 2 }, quarantined: 0 }],

@@ -83,7 +83,7 @@ test("from the state alone: what only the running bridge knows is null", () => {
       capacity: {
         runs_per_second: null,
         with_feed: { runs_per_second: 50, used: null },
-        without_feed: { runs_per_second: 17, used: null },
+        without_feed: { runs_per_second: 35, used: null },
       },
       sweep: { running: true, started_at: at(NOW - 10), finished_at: at(NOW - 20), repaired: 3 },
       retention: { configured_ms: null, learned_ms: 7_000 },
@@ -141,7 +141,7 @@ test("from the running bridge: budget, capacity used, lag, skew, requests in fli
       paused_until: at(NOW + 9),
       used_last_minute: { feed: 60, open: 30 },
     },
-    capacity: { runs_per_second: 4, with_feed: { runs_per_second: 50, used: 0.08 }, without_feed: { runs_per_second: 17, used: 0.235 } },
+    capacity: { runs_per_second: 4, with_feed: { runs_per_second: 50, used: 0.08 }, without_feed: { runs_per_second: 35, used: 0.114 } },
     retention: { configured_ms: 5 },
     clock_skew_ms: -40,
   });
