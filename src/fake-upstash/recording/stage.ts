@@ -16,12 +16,12 @@ export interface Stage {
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-/** When the last run of each recording ends, from the moment the curtain rises (ms): four are history, the others end before one's eyes. */
+/** When the last run of each recording ends, from the moment the curtain rises (ms): four are history (after the daemon's epoch), the others end before one's eyes. */
 const PROGRAMME: Readonly<Record<keyof typeof recorded, Millis>> = {
-  campaign: -21 * MINUTE,
-  reminder: -13 * MINUTE,
-  import: -6 * MINUTE,
-  onboarding: -2 * MINUTE,
+  campaign: -4 * MINUTE,
+  reminder: -3 * MINUTE,
+  import: -2 * MINUTE,
+  onboarding: -1 * MINUTE,
   order: 4 * SECOND,
   gallery: 6 * SECOND,
   expense: 8 * SECOND,
