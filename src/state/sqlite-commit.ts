@@ -6,7 +6,7 @@ import { idHash, storedId } from "./run-id.ts";
 import type { Database } from "./sqlite-database.ts";
 import { addEvents, dropEvents } from "./sqlite-events.ts";
 import { endRefetch } from "./sqlite-refetch.ts";
-import { failuresOf, findRun, phaseNumber, type RunRow, setWatch } from "./sqlite-runs.ts";
+import { failuresOf, findRun, phaseNumber, placementOf, type RunRow, setWatch } from "./sqlite-runs.ts";
 import { addCounts, ensureSource, saveSource } from "./sqlite-sources.ts";
 import type { CollectedPart, Mark, PageCommit, RunChange, StoredChunk, TraceSize } from "./store.ts";
 
@@ -39,6 +39,7 @@ function changeRun(db: Database, source: number, change: RunChange, now: Millis)
   const known = findRun(db, source, change.key);
   if (known !== undefined && isStale(known, change)) return;
   const run = known?.run ?? insertRun(db, source, change.key);
+  const placement = (known && placementOf(known)) ?? change.placement ?? null;
   const parts = change.parts ?? [];
   const before = known?.parts ?? 0;
   const failures = known === undefined ? [] : failuresOf(known);
@@ -48,12 +49,13 @@ function changeRun(db: Database, source: number, change: RunChange, now: Millis)
     bits |= 1 << part;
   }
   db.run(
-    "UPDATE runs SET phase = ?, parts = ?, failures = ?, ended = coalesce(?, ended), placement = coalesce(placement, ?) WHERE run = ?",
+    "UPDATE runs SET phase = ?, parts = ?, failures = ?, ended = coalesce(?, ended), placement = ?, placement_crc = ? WHERE run = ?",
     phaseNumber(change.phase),
     bits,
     failures.join(" ") || null,
     change.endedAt ?? null,
-    change.placement ?? null,
+    placement,
+    placement === null ? null : crc32(placement),
     run,
   );
   setWatch(db, source, run, change.watch);
@@ -171,7 +173,8 @@ export function queueDelivery(db: Database, delivery: NewDelivery, now: Millis):
 
 /** Remembered as long as the identity of the run that left it. */
 function addMark(db: Database, source: number, { word, key, traceId, spanId }: Mark, seen: Millis): void {
-  db.run("INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?, ?, ?, ?)", word, source, storedId(key.id), key.createdAt, traceId, spanId, seen);
+  const sql = "INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+  db.run(sql, word, source, storedId(key.id), key.createdAt, traceId, spanId, seen, crc32(`${traceId}${spanId}`));
 }
 
 /** `seen` says how long it is remembered: until the last run that was put into it has expired. */

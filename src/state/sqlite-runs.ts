@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import type { Millis, RunKey } from "../model/run.ts";
 import { idHash, originalId, storedId } from "./run-id.ts";
 import type { Database } from "./sqlite-database.ts";
@@ -30,6 +31,7 @@ export interface RunRow {
   readonly parts: number;
   readonly ended: Millis | null;
   readonly placement: string | null;
+  readonly placement_crc: number | null;
   readonly events_lost: number | null;
   readonly failures: string | null;
 }
@@ -82,17 +84,25 @@ export function findRunsById(db: Database, runId: string): RunRecord[] {
 
 function recordOf(db: Database, source: string, row: RunRow): RunRecord {
   const watch = db.get<WatchRow>("SELECT * FROM watches WHERE run = ?", row.run);
+  const placement = placementOf(row);
   return {
     source,
     key: keyOf(row),
     phase: phaseName(row.phase),
     ...(row.ended !== null && { endedAt: row.ended }),
-    ...(row.placement !== null && { placement: row.placement }),
+    ...(placement !== undefined && { placement }),
     parts: partsOf(row.parts),
     ...(row.failures !== null && { failures: failuresOf(row) }),
     ...(watch && { watch: watchOf(watch) }),
   };
 }
+
+/** One that was damaged on the disk is as good as never decided: deciding it again gives the same, taking it as it is a wrong trace. */
+export function placementOf({ placement, placement_crc }: RunRow): string | undefined {
+  return placement === null || !isIntact(placement, placement_crc) ? undefined : placement;
+}
+
+const isIntact = (text: string, crc: number | null): boolean => crc === null || crc32(text) === crc;
 
 export function failuresOf({ failures }: RunRow): string[] {
   return failures?.split(" ") ?? [];
@@ -174,10 +184,12 @@ export function traceSize(db: Database, traceId: string): TraceSize {
 export function findMarks(db: Database, sourceName: string, words: readonly string[]): Mark[] {
   const source = findSource(db, sourceName);
   if (source === undefined) return [];
-  const sql = "SELECT id, created, trace_id, span_id FROM marks WHERE word = ? AND source = ? ORDER BY created DESC, id, span_id LIMIT ?";
+  const sql =
+    "SELECT id, created, trace_id, span_id, crc FROM marks WHERE word = ? AND source = ? ORDER BY created DESC, id, span_id LIMIT ?";
   return words.flatMap((word) =>
     db
-      .all<{ id: string; created: Millis; trace_id: string; span_id: string }>(sql, word, source, MARKS_PER_WORD)
+      .all<{ id: string; created: Millis; trace_id: string; span_id: string; crc: number | null }>(sql, word, source, MARKS_PER_WORD)
+      .filter((row) => isIntact(`${row.trace_id}${row.span_id}`, row.crc))
       .map((row) => ({ word, key: keyOf(row), traceId: row.trace_id, spanId: row.span_id })),
   );
 }

@@ -101,11 +101,19 @@ function fateOf(
 /** One span id with two contents: a repetition that differs. */
 function contradictions(backend: Backend, accepted: ReadonlyMap<string, ReceivedSpan[]>): string[] {
   return [...accepted].flatMap(([id, spans]) => {
-    const forms = new Set(spans.map(wholeOf));
-    return forms.size === 1
-      ? []
-      : [`${backend.name}: span ${id} (${spans[0]?.name}) came in ${forms.size} forms: ${[...forms].join(" ⟷ ").slice(0, 1_500)}`];
+    const [first, ...others] = [...new Set(spans.map(wholeOf))];
+    if (first === undefined || others.length === 0) return [];
+    const parts = others.map((other) => whereTheyPart(first, other)).join("; ");
+    return [`${backend.name}: span ${id} (${spans[0]?.name}) came in ${others.length + 1} forms: ${parts}`];
   });
+}
+
+/** Around the first character in which they differ: of two spans that are alike for pages, what a person wants to see. */
+function whereTheyPart(one: string, other: string): string {
+  let at = 0;
+  while (at < one.length && one[at] === other[at]) at += 1;
+  const around = (text: string) => text.slice(Math.max(0, at - 100), at + 200);
+  return `…${around(one)}… ⟷ …${around(other)}…`;
 }
 
 /** A span that says something else than the run does, or that nobody asked for. */

@@ -197,6 +197,27 @@ test("what runs are linked by is salvaged on both sides of a damaged page", asyn
   expect(kept.size).toBeGreaterThan(500);
 });
 
+test("a placement or a mark damaged in place is as one that was never made: no span is put into, or linked to, a trace that is none", async () => {
+  const [placed, linked] = ["a1".repeat(16), "b2".repeat(16)];
+  const marks = [{ word: "order", key: key("sent"), traceId: linked, spanId: "2".repeat(16) }];
+  const before = await open();
+  await before.commit({ source: "eu", state: { epoch: START }, runs: [done("sent", [], { marks, placement: `{"traceId":"${placed}"}` })] });
+  expect((await before.findRuns("eu", [key("sent")]))[0]?.placement).toContain(placed);
+  expect(await before.findMarks("eu", ["order"])).toHaveLength(1);
+  await before.close();
+  stores.pop();
+  const bytes = readFileSync(path);
+  for (const id of [placed, linked]) bytes.write("c", bytes.indexOf(id) + 1);
+  writeFileSync(path, bytes);
+  const store = await open();
+  const [record] = await store.findRuns("eu", [key("sent")]);
+  expect(record).toMatchObject({ phase: "done" });
+  expect(record).not.toHaveProperty("placement");
+  expect(await store.findMarks("eu", ["order"])).toEqual([]);
+  await store.commit({ source: "eu", runs: [done("sent", [], { placement: `{"traceId":"${placed}"}` })] });
+  expect((await store.findRuns("eu", [key("sent")]))[0]?.placement).toContain(placed);
+});
+
 test("random bytes flipped anywhere: it opens, works on, gives no damaged payload and loses no run", async () => {
   await fill(60);
   const intact = readFileSync(path);
@@ -249,11 +270,15 @@ test("whole pages overwritten: nothing is taken for delivered that was not, and 
   );
 }, 120_000);
 
-test("a payload damaged in place is not sent: its run is fetched again for that destination", async () => {
+const DAMAGES = [
+  ["its bytes", "UPDATE chunks SET bytes = CAST('SPANS of queued-1' AS BLOB) WHERE bytes = CAST('spans of queued-1' AS BLOB)"],
+  ["the word for its encoding", "UPDATE payloads SET encoding = 'prntobuf' WHERE run = (SELECT run FROM runs WHERE id = 'queued-1')"],
+] as const;
+test.each(DAMAGES)("a payload damaged in place is not sent: its run is fetched again for that destination (%s)", async (_, damage) => {
   await fill(3);
-  const bytes = readFileSync(path);
-  const at = bytes.indexOf("spans of queued-1");
-  writeFileSync(path, Buffer.concat([bytes.subarray(0, at), Buffer.from("SPANS"), bytes.subarray(at + 5)]));
+  const db = new DatabaseSync(path);
+  db.exec(damage);
+  db.close();
   const store = await open();
   expect((await queue(store, "a")).map((row) => row.key.id)).toEqual(["queued-0", "queued-2"]);
   expect(events).toEqual([{ event: "state.payload_damaged", details: { destination: "a", runs: ["queued-1"] } }]);
