@@ -55,6 +55,7 @@ export async function waitForRoom({ hasRoom, clock }: Pick<SourceContext, "hasRo
 export async function storeWindow(work: BackfillWork, window: Window, pages: readonly RunPage[], signal: AbortSignal): Promise<void> {
   const part: RunKey[] = [];
   for (const { runs, unreadable } of pages) {
+    await work.reader.context.clock.sleep(0, signal); // answers that have come meanwhile first: whoever waits for them asks on
     if (signal.aborted) return;
     const wanted = distinctRuns(runs).filter((run) => isWanted(work.args, run) && isOfWindow(work, window, run));
     const whole = wanted.filter((run) => isWhole(work, window, run));

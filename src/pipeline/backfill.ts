@@ -1,14 +1,14 @@
 import { z } from "zod";
-import type { Millis } from "../model/run.ts";
-import type { RunQuery } from "../sources/source.ts";
+import { endOf, type Millis, type WorkflowRun } from "../model/run.ts";
+import type { RunPage, RunQuery } from "../sources/source.ts";
 import type { DateReading } from "../state/source-state.ts";
 import { createEventShelf } from "./backfill-events.ts";
 import { type BackfillCounts, type BackfillWork, NO_COUNTS, storeWindow, waitForRoom } from "./backfill-page.ts";
 import { settleWaiting } from "./backfill-waiting.ts";
 import { dateReading } from "./date-reading.ts";
 import { listWindows } from "./list-windows.ts";
-import { patientSource } from "./patience.ts";
-import type { Reader } from "./reader.ts";
+import type { SourceLoop } from "./loop.ts";
+import { type PatientSource, patientSource } from "./patience.ts";
 import { type Plan, planOf, RUNS_PER_WINDOW, remainingWindows, subtractWindows, totalWidth, type Window } from "./windows.ts";
 
 /**
@@ -73,21 +73,24 @@ export type Before = z.infer<typeof leftSchema>["sources"][number] | undefined;
 
 /** @throws StoreError where the state cannot be used: it goes on when it is called again with what was reported last */
 export async function backfillSource(
-  reader: Reader,
+  loop: Pick<SourceLoop, "context" | "reader">,
   args: BackfillArgs,
   before: Before,
   report: Report,
   signal: AbortSignal,
 ): Promise<SourceBackfill> {
-  const { context } = reader;
+  const { context } = loop;
   const source = patientSource(context);
-  const dates = await dateReading(reader, source, "backfill", signal);
+  const begun = await begin(loop, source, args, signal);
+  if ("trouble" in begun) return unread(context.source.name, args, begun.trouble.message);
+  const { reader, newest } = begun;
+  const dates = await dateReading(reader, source, "backfill", signal, wholeRuns(newest, args));
   const range = rangeOf(args, dates, context.server.now());
   const open = undone(range, before);
   const shelf = args.dryRun ? undefined : createEventShelf(reader, source, open);
   const work = { reader, source, args, dates, shelf, counts: { ...NO_COUNTS, ...before?.counts } };
   const progress = progressOf(work, range, before?.requests ?? 0);
-  let plan = await firstPlan(work, open, signal);
+  let plan = planOf(open, firstWidth(newest, totalWidth(open)));
   const listed = await listWindows(
     {
       source,
@@ -116,6 +119,22 @@ export async function backfillSource(
   return { ...progress(listed.plan), complete: !signal.aborted, waiting };
 }
 
+/** The newest page of the range is asked for while the source is opened, which may be a request of its own. @throws StoreError */
+async function begin(loop: Pick<SourceLoop, "context" | "reader">, source: PatientSource, args: BackfillArgs, signal: AbortSignal) {
+  const stop = new AbortController();
+  const query = { ...queryOf(args), fromDate: args.from, toDate: args.to };
+  const asked = source.list(query, "backfill", AbortSignal.any([signal, stop.signal]));
+  try {
+    const reader = await loop.reader(signal);
+    if ("trouble" in reader) return reader;
+    const reply = await asked;
+    if (reply.kind === "ok") loop.context.server.observe(reply.serverTime);
+    return { reader, newest: reply.kind === "ok" ? reply.value : undefined };
+  } finally {
+    stop.abort();
+  }
+}
+
 /** @param asked requests before this process */
 function progressOf({ reader: { context }, source, counts, dates }: BackfillWork, range: Window, asked: number) {
   const startedAt = context.clock.monotonic();
@@ -133,7 +152,7 @@ function progressOf({ reader: { context }, source, counts, dates }: BackfillWork
 }
 
 /** Of a source that cannot be read at all. */
-export function unread(source: string, { from, to }: BackfillArgs, trouble: string): SourceBackfill {
+function unread(source: string, { from, to }: BackfillArgs, trouble: string): SourceBackfill {
   const range = { from, to };
   return { source, range, left: [range], counts: NO_COUNTS, requests: 0, allowed: 0, took: 0, complete: false, trouble };
 }
@@ -165,17 +184,15 @@ function queryOf({ workflowUrls, labels, states }: BackfillArgs): Omit<RunQuery,
   };
 }
 
-/** The newest page tells how dense the log is: a first guess, which every window corrects. */
-async function firstPlan({ source, args, reader }: BackfillWork, open: readonly Window[], signal: AbortSignal): Promise<Plan> {
-  const total = totalWidth(open);
-  if (total === 0) return planOf([], 1);
-  const [first, last] = [open[0], open.at(-1)];
-  const dates = { ...(first && { fromDate: first.from }), ...(last && { toDate: last.to }) };
-  const reply = await source.list({ ...queryOf(args), ...dates }, "backfill", signal);
-  if (reply.kind !== "ok") return planOf(open, total);
-  reader.context.server.observe(reply.serverTime);
-  const created = reply.value.runs.map((run) => run.createdAt);
-  if (reply.value.cursor === undefined || created.length < 2) return planOf(open, total);
+/** The newest page tells how dense the log is, in ms for one window: a first guess, which every window corrects. */
+function firstWidth(newest: RunPage | undefined, total: number): number {
+  const created = newest?.runs.map((run) => run.createdAt) ?? [];
+  if (newest?.cursor === undefined || created.length < 2) return total;
   const span = Math.max(...created) - Math.min(...created);
-  return planOf(open, Math.max(total / MOST_FIRST_WINDOWS, Math.min(total, (span * RUNS_PER_WINDOW) / created.length)));
+  return Math.max(total / MOST_FIRST_WINDOWS, Math.min(total, (span * RUNS_PER_WINDOW) / created.length));
+}
+
+/** Runs that are shown as they are whatever the dates mean: what these are is found out with one of them. */
+function wholeRuns(newest: RunPage | undefined, { from, to }: BackfillArgs): readonly WorkflowRun[] {
+  return newest?.runs.filter((run) => run.createdAt >= from && endOf(run) <= to) ?? [];
 }

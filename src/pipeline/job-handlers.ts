@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type BackfillArgs, backfillSchema, backfillSource, leftSchema, type SourceBackfill, unread } from "./backfill.ts";
+import { type BackfillArgs, backfillSchema, backfillSource, leftSchema, type SourceBackfill } from "./backfill.ts";
 import type { Clock } from "./clock.ts";
 import type { SourceContext } from "./context.ts";
 import type { JobHandler, JobHandlers, JobResult } from "./jobs.ts";
@@ -14,7 +14,7 @@ const verifySchema = z.object({ from: z.number(), to: z.number(), repair: z.bool
 
 export interface HandlerContext {
   readonly sources: readonly SourceContext[];
-  readonly loops: readonly Pick<SourceLoop, "name" | "reader">[];
+  readonly loops: readonly Pick<SourceLoop, "name" | "context" | "reader">[];
   readonly clock: Clock;
   /** Tells every reader and deliverer that there is something to do. */
   readonly wakeUp: () => void;
@@ -57,12 +57,10 @@ export async function backfillAll(
   const left = leftSchema.safeParse(before).data?.sources ?? [];
   const latest = new Map<string, SourceBackfill>();
   return Promise.all(
-    loops.map(async ({ name, reader }) => {
-      const opened = await reader(signal);
-      const own = left.find(({ source }) => source === name);
-      if ("trouble" in opened) return unread(name, args, opened.trouble.message);
-      const note = (now: SourceBackfill) => report([...latest.set(name, now).values()]);
-      return backfillSource(opened, args, own, note, signal);
+    loops.map((loop) => {
+      const own = left.find(({ source }) => source === loop.name);
+      const note = (now: SourceBackfill) => report([...latest.set(loop.name, now).values()]);
+      return backfillSource(loop, args, own, note, signal);
     }),
   );
 }

@@ -1,8 +1,19 @@
+import type { Millis } from "../model/run.ts";
 import type { Purpose, RunPage, RunQuery, RunSource } from "../sources/source.ts";
 import type { ServerClock } from "./clock.ts";
 import { readPages } from "./paging.ts";
 import type { Trouble } from "./trouble.ts";
-import { finishWindow, learnWidth, type Plan, splitWindow, takeWindow, type Window } from "./windows.ts";
+import {
+  finishWindow,
+  learnWidth,
+  type Plan,
+  RUNS_PER_WINDOW,
+  shareWindow,
+  splitWindow,
+  takeWindow,
+  type Window,
+  widthOf,
+} from "./windows.ts";
 
 /**
  * Lists windows of the grouped log, several at once, under the source's budget. Their runs are handed over oldest
@@ -35,7 +46,8 @@ export interface WindowsListed {
 /** A window's pages are held in memory up to so many. */
 const MOST_PAGES = 16;
 /** A window is shared with a worker that has none if it has so many pages left. */
-const WORTH_SHARING = 4;
+const WORTH_SHARING = 2;
+const PAGES_PER_WINDOW = RUNS_PER_WINDOW / 10;
 /** Windows that wait to be stored; whoever comes with the next one waits. */
 const MOST_WAITING = 4;
 /** So often one window begins again because its cursor expired. */
@@ -43,14 +55,21 @@ const RESTARTS = 3;
 /** Asked for beyond both edges, in ms: should a bound not be inclusive after all, no run is lost. */
 const OVERLAP_MS = 1;
 
+/** A window that is being listed: newest first, and so far down to `low`. */
+interface Listed {
+  /** Begins later once another worker has taken its older half. */
+  window: Window;
+  low: Millis;
+  pages: number;
+  runs: number;
+}
+
 /** What all workers of one listing share. */
 interface Board {
   readonly listing: WindowListing;
   readonly stop: AbortController;
   plan: Plan;
-  /** Workers that list a window, and those that have none. */
-  listed: number;
-  idle: number;
+  readonly listed: Set<Listed>;
   /** The last hand-over, and how many wait. */
   stored: Promise<void>;
   waiting: number;
@@ -69,8 +88,7 @@ export async function listWindows(listing: WindowListing, signal: AbortSignal): 
     listing,
     stop,
     plan,
-    listed: 0,
-    idle: 0,
+    listed: new Set(),
     stored: Promise.resolve(),
     waiting: 0,
     changed: Promise.withResolvers(),
@@ -88,26 +106,42 @@ export async function listWindows(listing: WindowListing, signal: AbortSignal): 
 /** One worker: takes windows until there is nothing left to be had, also of the others' windows. */
 async function work(board: Board): Promise<void> {
   while (!board.stop.signal.aborted) {
-    const taken = takeWindow(board.plan, board.listing.concurrency);
+    const taken = takeWindow(board.plan, board.listing.concurrency) ?? takeShare(board);
     if (taken === undefined) {
-      if (board.listed === 0) return tell(board);
-      board.idle += 1;
+      if (board.listed.size === 0) return tell(board);
       await board.changed.promise;
-      board.idle -= 1;
       continue;
     }
     board.plan = taken.plan;
-    board.listed += 1;
+    const listed = { window: taken.window, low: Number.POSITIVE_INFINITY, pages: 0, runs: 0 };
+    board.listed.add(listed);
     try {
-      await listWindow(board, taken.window);
+      await listWindow(board, listed);
     } catch (error) {
       board.stop.abort();
       throw error;
     } finally {
-      board.listed -= 1;
+      board.listed.delete(listed);
       tell(board);
     }
   }
+}
+
+/** The older half of what another worker has left; undefined where none has enough. */
+function takeShare(board: Board): { readonly plan: Plan; readonly window: Window } | undefined {
+  if (!board.listing.splits) return undefined;
+  const left = (one: Listed) => pagesLeft(one, board.plan);
+  const [most] = [...board.listed].sort((a, b) => left(b) - left(a));
+  if (most === undefined || left(most) < WORTH_SHARING) return undefined;
+  const { plan, window, shared } = shareWindow(board.plan, most.window, Math.min(most.low, most.window.to));
+  most.window = window;
+  return { plan, window: shared };
+}
+
+/** As far as what was listed of it tells; of one that has just begun, what the plan expects. */
+function pagesLeft({ window, low, pages }: Listed, { width }: Plan): number {
+  if (low <= window.from) return 0;
+  return low < window.to ? (pages * (low - window.from)) / (window.to - low) : (PAGES_PER_WINDOW * widthOf(window)) / width;
 }
 
 /** Whoever waits for a window looks again. */
@@ -116,12 +150,10 @@ function tell(board: Board): void {
   board.changed = Promise.withResolvers();
 }
 
-async function listWindow(board: Board, whole: Window): Promise<void> {
+async function listWindow(board: Board, listed: Listed): Promise<void> {
   const { listing, stop } = board;
-  let window = whole;
+  const whole = listed.window;
   let held: RunPage[] = [];
-  let pages = 0;
-  let runs = 0;
   const { trouble } = await readPages(
     listing.source,
     {
@@ -130,21 +162,19 @@ async function listWindow(board: Board, whole: Window): Promise<void> {
       restarts: RESTARTS,
       onRestart() {
         held = [];
-        pages = 0;
-        runs = 0;
+        Object.assign(listed, { low: Number.POSITIVE_INFINITY, pages: 0, runs: 0 });
       },
       async visit(reply) {
         listing.server.observe(reply.serverTime);
         held.push(reply.value);
-        pages += 1;
-        runs += reply.value.runs.length;
-        if (reply.value.cursor === undefined) return true;
-        const low = reply.value.runs.reduce((lowest, run) => Math.min(lowest, run.createdAt), Number.POSITIVE_INFINITY);
-        if (listing.splits && isWorthSplitting(board, window, low, pages)) {
-          ({ plan: board.plan, window } = splitWindow(board.plan, window, low, runs));
+        note(listed, reply.value);
+        if (reply.value.cursor === undefined || (listing.splits && listed.low < listed.window.from)) return true;
+        if (listing.splits && isDense(listed)) {
+          ({ plan: board.plan, window: listed.window } = splitWindow(board.plan, listed.window, listed.low, listed.runs));
           return true;
         }
-        if (held.length >= MOST_PAGES) await handOver(board, window, held.splice(0), false);
+        tell(board);
+        if (held.length >= MOST_PAGES) await handOver(board, listed.window, held.splice(0), false);
         return false;
       },
     },
@@ -154,16 +184,21 @@ async function listWindow(board: Board, whole: Window): Promise<void> {
     board.trouble ??= trouble;
     return stop.abort();
   }
-  if (window === whole) board.plan = learnWidth(board.plan, window, runs);
-  else tell(board);
-  await handOver(board, window, held, true);
+  if (listed.window === whole) board.plan = learnWidth(board.plan, whole, listed.runs);
+  board.listed.delete(listed);
+  tell(board);
+  await handOver(board, listed.window, held, true);
 }
 
-/** @param low creation of the oldest run seen so far */
-function isWorthSplitting({ idle }: Board, window: Window, low: number, pages: number): boolean {
-  if (!(low >= window.from && low < window.to)) return false;
-  const left = (pages * (low - window.from)) / (window.to - low);
-  return pages >= MOST_PAGES || (idle > 0 && left >= WORTH_SHARING);
+function note(listed: Listed, { runs }: RunPage): void {
+  listed.pages += 1;
+  listed.runs += runs.length;
+  listed.low = runs.reduce((lowest, run) => Math.min(lowest, run.createdAt), listed.low);
+}
+
+/** Too much of it to be held: what is older is a window of its own. */
+function isDense({ window, low, pages }: Listed): boolean {
+  return pages >= MOST_PAGES && low >= window.from && low < window.to;
 }
 
 function datesOf({ openEnd }: WindowListing, { from, to }: Window): Pick<RunQuery, "fromDate" | "toDate"> {

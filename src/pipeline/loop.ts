@@ -14,6 +14,7 @@ const SKEW_LIMIT_MS = 30_000;
 
 export interface SourceLoop {
   readonly name: string;
+  readonly context: SourceContext;
   /** Polls at once, then at the interval, until `signal` is aborted. */
   run(signal: AbortSignal): Promise<void>;
   /** One complete cycle: everything listed, every open run asked for. */
@@ -38,6 +39,7 @@ export function createSourceLoop(context: SourceContext): SourceLoop {
   const wake = createWake(clock);
   return {
     name: source.name,
+    context,
     async run(signal) {
       while (!signal.aborted) {
         const startedAt = clock.monotonic();

@@ -26,7 +26,9 @@ export const RUNS_PER_WINDOW = 120;
 /** The next window is at most so many times as wide as one that was nearly empty. */
 const GROWTH = 4;
 /** Towards the end windows get smaller, so that all workers end at about the same time; but not smaller than this share. */
-const LEAST = 1 / 3;
+const LEAST = 1 / 2;
+/** At the beginning each window is larger than the one before, so that they do not all come to be stored at once; this is the first one's share. */
+const FIRST = 1 / 4;
 
 /** @param width a first guess, in ms */
 export function planOf(open: readonly Window[], width: number): Plan {
@@ -39,7 +41,8 @@ export function takeWindow(plan: Plan, workers: number): { readonly plan: Plan; 
   if (first === undefined) return undefined;
   const total = plan.open.reduce((sum, window) => sum + widthOf(window), 0);
   const share = total / (2 * workers);
-  const width = Math.max(1, Math.ceil(Math.max(plan.width * LEAST, Math.min(plan.width, share))));
+  const begun = Math.min(1, FIRST + ((1 - FIRST) * plan.active.length) / workers);
+  const width = Math.max(1, Math.ceil(begun * Math.max(plan.width * LEAST, Math.min(plan.width, share))));
   const rest = widthOf(first) - width;
   // what would be left over is no window of its own
   const window = rest < width * LEAST ? first : { from: first.from, to: first.from + width - 1 };
@@ -54,8 +57,23 @@ export function takeWindow(plan: Plan, workers: number): { readonly plan: Plan; 
 export function splitWindow(plan: Plan, window: Window, low: Millis, runs: number): { readonly plan: Plan; readonly window: Window } {
   const kept = { from: low + 1, to: window.to };
   const open = [...plan.open, { from: window.from, to: low }].sort((a, b) => a.from - b.from);
-  const active = plan.active.map((one) => (isSame(one, window) ? kept : one));
+  const active = replaced(plan.active, window, kept);
   return { window: kept, plan: { open, active, width: nextWidth(plan.width, kept, runs) } };
+}
+
+/**
+ * Of a window that is listed down to `low`, which lies above its beginning, the older half of what is left is cut off,
+ * for another worker: whoever lists it goes on to the middle only.
+ */
+export function shareWindow(
+  plan: Plan,
+  window: Window,
+  low: Millis,
+): { readonly plan: Plan; readonly window: Window; readonly shared: Window } {
+  const middle = window.from + Math.floor((low - window.from) / 2);
+  const kept = { from: middle + 1, to: window.to };
+  const shared = { from: window.from, to: middle };
+  return { window: kept, shared, plan: { ...plan, active: [...replaced(plan.active, window, kept), shared] } };
 }
 
 /** A window whose end was reached: the next ones are as wide as it should have been. */
@@ -107,6 +125,10 @@ function nextWidth(before: number, window: Window, runs: number): number {
   const width = widthOf(window);
   const most = GROWTH * Math.max(before, width);
   return runs === 0 ? most : Math.max(1, Math.min((width * RUNS_PER_WINDOW) / runs, most));
+}
+
+function replaced(windows: readonly Window[], window: Window, by: Window): Window[] {
+  return windows.map((one) => (isSame(one, window) ? by : one));
 }
 
 function isSame(a: Window, b: Window): boolean {

@@ -36,10 +36,8 @@ const many = (count: number, length = 5_000, over: Partial<Program> = {}) =>
 
 async function backfill(rig: ReadRig, over: Partial<BackfillArgs> = {}, before?: Before, signal = new AbortController().signal) {
   const reports: SourceBackfill[] = [];
-  const reader = await rig.clock.until(rig.loop.reader(signal));
-  if ("trouble" in reader) throw new Error(reader.trouble.message);
   const report = async (now: SourceBackfill) => void reports.push(now);
-  const done = await rig.clock.until(backfillSource(reader, { ...ARGS, ...over }, before, report, signal));
+  const done = await rig.clock.until(backfillSource(rig.loop, { ...ARGS, ...over }, before, report, signal));
   return { ...done, reports };
 }
 
