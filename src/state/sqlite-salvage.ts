@@ -122,7 +122,9 @@ function readPastDamage(old: Database, table: string, key: string, keep: (row: R
   for (let step = 1; step < 2 ** 40; step *= 2) {
     try {
       for (const row of old.each<Row>(sql, last)) {
-        last = Number(row.salvage_key);
+        const at = Number(row.salvage_key);
+        if (!(at >= last)) throw new StoreError("corrupt", "its keys do not ascend"); // or it would be read in a circle
+        last = at;
         step = 1;
         keep(row);
       }

@@ -287,6 +287,21 @@ test.each(DAMAGES)("a payload damaged in place is not sent: its run is fetched a
   expect((await queue(store, "a")).map((row) => row.key.id)).toEqual(["queued-0", "queued-2", "queued-1"]);
 });
 
+test("a damaged page whose rows go back to an earlier key is not read in a circle", async () => {
+  await fill(40);
+  const db = new DatabaseSync(path);
+  const { rootpage } = db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'chunks'").get() as { rootpage: number };
+  db.close();
+  const bytes = readFileSync(path);
+  const page = bytes.subarray((rootpage - 1) * 4_096, rootpage * 4_096);
+  expect([page[0], page.readUInt16BE(3)]).toEqual([0x0d, 40]); // a leaf with all of them
+  page.copyWithin(8 + 2 * 30, 8, 8 + 2 * 10); // the cell pointers of the first ten stand where those of the last ten did
+  writeFileSync(path, bytes);
+  const store = await open();
+  expect(events[0]).toMatchObject({ event: "state.moved_aside", details: { kept: { rows: { chunks: 30 } } } });
+  await expectNothingLost(store, 40);
+});
+
 test.each([
   "UPDATE deliveries SET run = (SELECT run FROM runs WHERE id = 'queued-2') WHERE run = (SELECT run FROM runs WHERE id = 'queued-1')",
   "UPDATE deliveries SET destination = destination + 64 WHERE run = (SELECT run FROM runs WHERE id = 'queued-1')",
