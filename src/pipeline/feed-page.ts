@@ -10,8 +10,15 @@ import type { Reader } from "./reader.ts";
 /** A run that the feed saw start is looked at once in a long while, in case the feed misses its end. */
 const FIRST_LOOK_MS = 3_600_000;
 
-/** @returns false where a full disk took no events: of some runs the log is not whole then. @throws StoreError */
-export async function storeEvents(reader: Reader, page: EventPage): Promise<boolean> {
+export interface StoredEvents {
+  /** False where a full disk took no events: of some runs the log is not whole then. */
+  readonly stored: boolean;
+  /** Ends of runs that nothing was known of. */
+  readonly unknown: readonly RunEvent[];
+}
+
+/** @throws StoreError */
+export async function storeEvents(reader: Reader, page: EventPage): Promise<StoredEvents> {
   const { store, source, config, maxEventBytes } = reader.context;
   const detail = wantsDetail(config);
   const latest = latestByRun(page.events, reader.state().epoch, detail);
@@ -23,14 +30,15 @@ export async function storeEvents(reader: Reader, page: EventPage): Promise<bool
   const commit: PageCommit = { source: source.name, runs, counts: discovered > 0 ? { discovered } : {} };
   const mayTake = (event: RunEvent) => (records.get(keyOf(event))?.phase ?? "open") === "open";
   const events = detail ? compactEvents(page.events.filter(mayTake), reader.context.settings) : [];
-  if (runs.length === 0 && events.length === 0) return true;
+  const unknown = [...latest.values()].filter((event) => isEnd(event) && !records.has(keyOf(event)));
+  if (runs.length === 0 && events.length === 0) return { stored: true, unknown };
   try {
     await store.commit(events.length === 0 ? commit : { ...commit, events: { runs: events, maxBytes: maxEventBytes } });
-    return true;
+    return { stored: true, unknown };
   } catch (error) {
     if (events.length === 0 || !(error instanceof StoreError) || error.kind !== "full") throw error;
     if (runs.length > 0) await store.commit(commit);
-    return false;
+    return { stored: false, unknown };
   }
 }
 

@@ -18,7 +18,7 @@ const SMALLEST_PAGE = 100;
 /** Each read goes back a little behind the last one: the API's clock shows whole seconds. */
 const OVERLAP_MS = 2_000;
 /** Events may appear so late; with all messages in the log, to go back so far every time would be most of the budget. */
-const LATE_AFTER_MS = 60_000;
+export const LATE_AFTER_MS = 60_000;
 /** A feed that is not there is looked for again after this; one that was caught lying, too. */
 const RETRY_AFTER_MS = 600_000;
 
@@ -47,7 +47,7 @@ export async function readFeed(reader: Reader, back: boolean, signal: AbortSigna
     if (reply.kind !== "ok") return { trouble: troubleOf(reply) };
     server.observe(reply.serverTime);
     const page = reply.value;
-    stored = (await storeEvents(reader, page)) && stored;
+    stored = (await storeEvents(reader, page)).stored && stored;
     wanted += page.events.filter((event) => event.time >= floor).length;
     if (page.events.length > 0) newest = page.events.reduce((latest, event) => Math.max(latest, event.time), newest ?? 0);
     const isWhole = page.cursor === undefined || isPast(page, floor);
@@ -80,7 +80,7 @@ function floorOf({ state, memory }: Reader, back: boolean): Millis {
  * A page whose last tenth is older than what is wanted: neighbours may have changed places, so one event proves nothing,
  * and that all of a page be older would cost a page more at each read.
  */
-function isPast({ events }: EventPage, floor: Millis): boolean {
+export function isPast({ events }: EventPage, floor: Millis): boolean {
   return events.length > 0 && events.slice(-Math.ceil(events.length / 10)).every((event) => event.time < floor);
 }
 

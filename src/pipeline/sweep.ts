@@ -1,5 +1,6 @@
 import type { WorkflowRun } from "../model/run.ts";
 import { type ListingResult, listRuns, type Reader } from "./reader.ts";
+import { feedSweepDue, sweepFeedSlice } from "./sweep-feed.ts";
 
 /**
  * The sweep: once in a while everything that the API lists is compared with what is known, and what is
@@ -32,6 +33,9 @@ export async function sweepSlice(reader: Reader, maxPages: number, signal: Abort
   const { server } = reader.context;
   const { sweep } = reader.state();
   if (!sweepDue(reader) || maxPages === 0) return NOTHING;
+  if (maxPages !== Number.POSITIVE_INFINITY && sweepRunning(reader) && feedSweepDue(reader)) {
+    return { ...NOTHING, complete: false, ...(await sweepFeedSlice(reader, maxPages, signal)) };
+  }
   if (!sweepRunning(reader)) {
     await reader.save({ sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, startedAt: server.now() } });
   }

@@ -44,4 +44,13 @@ export interface SweepState {
   readonly cursor?: string;
   /** Runs that the API showed and we did not know, over all sweeps. Should stay 0. */
   readonly repaired: number;
+  /** Of the message log, while a whole sweep takes longer than its interval: the one under way, or the last. */
+  readonly feed?: FeedSweepState;
+}
+
+export interface FeedSweepState {
+  readonly startedAt: Millis;
+  /** Absent while it is under way. */
+  readonly finishedAt?: Millis;
+  readonly cursor?: string;
 }

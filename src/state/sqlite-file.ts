@@ -1,7 +1,7 @@
 import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Database, openDatabase } from "./sqlite-database.ts";
-import { salvage } from "./sqlite-salvage.ts";
+import { fetchUnaccountedAgain, salvage } from "./sqlite-salvage.ts";
 import { APPLICATION_ID, migrate, refuseNewer, sameSchema } from "./sqlite-schema.ts";
 import { allSources } from "./sqlite-sources.ts";
 import { StoreError } from "./store.ts";
@@ -27,13 +27,24 @@ export function openForReading(path: string, readOnly: boolean): Database {
 export function openForWork(path: string, now: () => number, log: Log): Database {
   createFile(path);
   try {
-    return healing(openChecked(path), path, log);
+    return healing(accountedFor(openChecked(path), now, log), path, log);
   } catch (error) {
     if (!(error instanceof StoreError) || !isDamage(error, path)) throw error;
     rebuild(path, error.message, now, log);
     return healing(openChecked(path), path, log);
   }
 }
+
+/** SQLite's checks see a damaged tree and no damaged value: a queued run whose number changed is missed here, and only here. */
+function accountedFor(db: Database, now: () => number, log: Log): Database {
+  return closingOnError(db, () => {
+    const runs = db.write(() => fetchUnaccountedAgain(db, [RUN_ITSELF], now()));
+    if (runs > 0) log("state.unaccounted", { runs });
+  });
+}
+
+/** Its failure functions' parts, 1 and on, would take a second per million identities each. */
+const RUN_ITSELF = 0;
 
 /**
  * An index that does not match its table (the check at start is not thorough enough to see that for identities: it

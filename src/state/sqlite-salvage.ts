@@ -1,5 +1,6 @@
 import type { SQLInputValue } from "node:sqlite";
 import { crc32 } from "node:zlib";
+import { isOutcome } from "./outcome.ts";
 import { idHash } from "./run-id.ts";
 import type { SourceState } from "./source-state.ts";
 import { type Database, openDatabase } from "./sqlite-database.ts";
@@ -98,6 +99,7 @@ function emptied(table: string, column: string, value: SQLInputValue): SQLInputV
 /** Checks what the database cannot: ids by their hash, states by their check sum, text that has to be JSON. */
 function isSound(table: string, row: Row): boolean {
   if (table === "runs") return typeof row.id === "string" && idHash(row.id) === row.id_crc && Number(row.phase) <= phaseNumber("gone");
+  if (table === "outcomes") return isOutcome(String(row.outcome));
   if (table === "trees") return attempt(() => JSON.parse(String(row.kept_by)));
   if (table === "jobs") return attempt(() => JSON.parse(String(row.args))) && attempt(() => JSON.parse(String(row.progress ?? null)));
   return true;
@@ -120,7 +122,9 @@ function readPastDamage(old: Database, table: string, key: string, keep: (row: R
   for (let step = 1; step < 2 ** 40; step *= 2) {
     try {
       for (const row of old.each<Row>(sql, last)) {
-        last = Number(row.salvage_key);
+        const at = Number(row.salvage_key);
+        if (!(at >= last)) throw new StoreError("corrupt", "its keys do not ascend"); // or it would be read in a circle
+        last = at;
         step = 1;
         keep(row);
       }
@@ -178,9 +182,7 @@ function repairRuns(fresh: Database, lost: ReadonlySet<string>, now: number): vo
   );
   fresh.run("DELETE FROM deliveries WHERE payload NOT IN (SELECT payload FROM payloads)");
   for (const { source, run, part, destination } of withoutBytes) fetchPartAgain(fresh, source, run, part, destination, now);
-  if (lost.has("deliveries") || lost.has("outcomes")) {
-    for (const { source, run, part, destination } of unaccounted(fresh)) fetchPartAgain(fresh, source, run, part, destination, now);
-  }
+  fetchUnaccountedAgain(fresh, ALL_PARTS, now); // a damaged page can hide rows from SQLite without a word
   if (lost.has("destinations")) forgetDestinations(fresh, now);
   fresh.run("DELETE FROM payloads WHERE payload NOT IN (SELECT payload FROM deliveries)");
   fresh.run("DELETE FROM chunks WHERE payload NOT IN (SELECT payload FROM payloads)");
@@ -198,17 +200,23 @@ function forgetDestinations(fresh: Database, now: number): void {
   }
 }
 
+const ALL_PARTS = Array.from({ length: MAX_PART + 1 }, (_, part) => part);
+
 /**
- * Collected, and neither queued nor settled for a destination of today: its row may be among the lost ones. A failure
- * function (part 1 and on) has no row where its run was excluded.
+ * Collected, and neither queued nor settled for a destination of its time: a row of it is lost. A failure function (part 1
+ * and on) has no row where its run was excluded.
+ * @returns how many were found
  */
-function unaccounted(fresh: Database): Doubtful[] {
-  return fresh.all<Doubtful>(
+export function fetchUnaccountedAgain(db: Database, parts: readonly number[], now: number): number {
+  const found = db.all<Doubtful>(
     `SELECT source, run, p.value AS part, destination FROM runs CROSS JOIN destinations AS d CROSS JOIN json_each(?) AS p
      WHERE parts & (1 << p.value) AND d.removed_at IS NULL
+       AND (coalesce(runs.ended, created) >= since OR since = (SELECT min(since) FROM destinations))
        AND NOT EXISTS (SELECT 1 FROM outcomes AS o WHERE o.run = runs.run AND o.destination = d.destination
          AND (o.part = p.value OR (o.part = 0 AND o.outcome LIKE 'excluded%')))
        AND NOT EXISTS (SELECT 1 FROM deliveries AS q WHERE q.run = runs.run AND q.part = p.value AND q.destination = d.destination)`,
-    JSON.stringify(Array.from({ length: MAX_PART + 1 }, (_, part) => part)),
+    JSON.stringify(parts),
   );
+  for (const { source, run, part, destination } of found) fetchPartAgain(db, source, run, part, destination, now);
+  return found.length;
 }

@@ -287,6 +287,45 @@ test.each(DAMAGES)("a payload damaged in place is not sent: its run is fetched a
   expect((await queue(store, "a")).map((row) => row.key.id)).toEqual(["queued-0", "queued-2", "queued-1"]);
 });
 
+test("a damaged page whose rows go back to an earlier key is not read in a circle", async () => {
+  await fill(40);
+  const db = new DatabaseSync(path);
+  const { rootpage } = db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'chunks'").get() as { rootpage: number };
+  db.close();
+  const bytes = readFileSync(path);
+  const page = bytes.subarray((rootpage - 1) * 4_096, rootpage * 4_096);
+  expect([page[0], page.readUInt16BE(3)]).toEqual([0x0d, 40]); // a leaf with all of them
+  page.copyWithin(8 + 2 * 30, 8, 8 + 2 * 10); // the cell pointers of the first ten stand where those of the last ten did
+  writeFileSync(path, bytes);
+  const store = await open();
+  expect(events[0]).toMatchObject({ event: "state.moved_aside", details: { kept: { rows: { chunks: 30 } } } });
+  await expectNothingLost(store, 40);
+});
+
+test.each([
+  "UPDATE deliveries SET run = (SELECT run FROM runs WHERE id = 'queued-2') WHERE run = (SELECT run FROM runs WHERE id = 'queued-1')",
+  "UPDATE deliveries SET destination = destination + 64 WHERE run = (SELECT run FROM runs WHERE id = 'queued-1')",
+  "DELETE FROM outcomes WHERE run = (SELECT run FROM runs WHERE id = 'sent-1')",
+])("a collected run that is neither queued nor settled is fetched again after the next start: %s", async (damage) => {
+  await fill(3);
+  const db = new DatabaseSync(path);
+  db.exec(damage);
+  db.close();
+  const store = await open();
+  expect(events).toEqual([{ event: "state.unaccounted", details: { runs: 1 } }]);
+  const [due] = (await store.dueRuns("eu", START, 10)).filter(({ watch }) => watch.reason === "refetch");
+  expect(due?.key.id).toBe(damage.includes("sent-1") ? "sent-1" : "queued-1");
+});
+
+test("a destination that was added later gets nothing of before by it", async () => {
+  await fill(3);
+  const before = await open();
+  await before.syncDestinations(["a", "later"], START + 60_000);
+  await before.close();
+  await open();
+  expect(events).toEqual([]);
+});
+
 test("an index that does not match its table is made anew when that shows", async () => {
   await fill(2);
   const raw = () => new DatabaseSync(path, { defensive: false });
@@ -295,6 +334,7 @@ test("an index that does not match its table is made anew when that shows", asyn
   db.exec("DELETE FROM sqlite_schema WHERE name = 'runs_by_id'");
   db.close();
   db = raw();
+  db.exec("UPDATE outcomes SET run = run + 1000 WHERE run = (SELECT run FROM runs WHERE id = 'sent-1')");
   db.exec("UPDATE runs SET run = run + 1000 WHERE id = 'sent-1'; PRAGMA writable_schema = ON");
   db.exec("INSERT INTO sqlite_schema SELECT * FROM hidden; PRAGMA writable_schema = OFF");
   db.close();

@@ -31,6 +31,7 @@ const OUTAGE: readonly Reply[] = [
   { status: 503 },
   { status: 502, body: "<html>bad gateway</html>" },
   { status: 504 },
+  { status: 408 },
 ];
 
 /** A day in steps of hours on the API's clock; the daemon is killed or stopped in between, as daemons are. */
