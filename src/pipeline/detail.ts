@@ -62,25 +62,50 @@ export async function findDetails(
   for (const [index, run] of runs.entries()) {
     const events = stored[index];
     if (events === undefined) continue; // there was no room for them: not another request for each such run
-    const covered = run.createdAt >= reading.from;
-    const hasAll = covered && !hasGaps(run, events, context.settings.traces.min_queue);
-    const whole = reading.readAt !== undefined && events.some(isEnd) && (hasAll || reading.readAt >= endOf(run) + SETTLED_AFTER_MS);
     const waits = known.get(keyOf(run))?.phase === "waiting"; // for something else: it had its time
-    const again = waits || !reading.patient ? undefined : lookAgain(context, run, { whole, hasGaps: covered && !hasAll });
-    if (again !== undefined) details.set(keyOf(run), again);
-    else if (whole && covered) details.set(keyOf(run), events);
-    else details.set(keyOf(run), (await askLog(context, run, signal)) ?? (whole ? events : []));
+    const find = run.createdAt >= reading.from ? findRead : findUnread;
+    details.set(keyOf(run), await find(context, { ...reading, patient: reading.patient && !waits }, run, events, signal));
   }
   return details;
 }
 
+type Find = (
+  context: SourceContext,
+  reading: DetailReading,
+  run: WorkflowRun,
+  events: readonly MessageEvent[],
+  signal: AbortSignal,
+) => Promise<readonly MessageEvent[] | Millis>;
+
+/** All of its log was read, as far as it was there. */
+const findRead: Find = async (context, reading, run, events, signal) => {
+  const isGapless = !hasGaps(run, events, context.settings.traces.min_queue);
+  const whole = reading.readAt !== undefined && events.some(isEnd) && (isGapless || hasSettled(reading, run));
+  const again = reading.patient ? lookAgain(context, run, { whole, isGapless }) : undefined;
+  return again ?? (whole ? events : ((await askLog(context, run, signal)) ?? []));
+};
+
+/** The log was not read when it began: it is asked for this run alone, at once, since nothing that is read could help. */
+const findUnread: Find = async (context, reading, run, events, signal) => {
+  const own = await askLog(context, run, signal);
+  if (own !== undefined && !hasGaps(run, own, context.settings.traces.min_queue)) return own;
+  const whole = events.some(isEnd) && hasSettled(reading, run);
+  const again = reading.patient ? lookAgain(context, run, { whole, isGapless: true }) : undefined;
+  return again ?? own ?? (whole ? events : []);
+};
+
+/** It was read on after the run's end. */
+function hasSettled({ readAt }: DetailReading, run: WorkflowRun): boolean {
+  return readAt !== undefined && readAt >= endOf(run) + SETTLED_AFTER_MS;
+}
+
 /** When, if not all of its log is there and that may still come. */
-function lookAgain({ server, config }: SourceContext, run: WorkflowRun, log: { readonly whole: boolean; readonly hasGaps: boolean }) {
+function lookAgain({ server, config }: SourceContext, run: WorkflowRun, log: { readonly whole: boolean; readonly isGapless: boolean }) {
   const now = server.now();
   const last = endOf(run) + PATIENCE_MS;
   if (now >= last) return undefined;
   if (!log.whole) return now + config.poll_interval;
-  return log.hasGaps ? last : undefined;
+  return log.isGapless ? undefined : last;
 }
 
 /** A straggler, of whose log some was never read: the log is asked for it alone. Undefined where it gives no answer, or not to that question. */

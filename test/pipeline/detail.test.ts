@@ -164,6 +164,14 @@ describe("where the message log answers", () => {
     expect(askedAlone(rig)).toBe(1);
   });
 
+  test("and at once: it does not wait until the log was read on after its end", async () => {
+    const rig = await detailRig({ config: { start_from: "1m" } });
+    rig.api.programs.push(retried("long", -30 * MINUTE, 29_500));
+    await rig.runFor(31_000);
+    expect(await shape(rig, "long")).toEqual(EXACT);
+    expect(askedAlone(rig)).toBe(1);
+  });
+
   test("without room the longest-open runs are mapped from the grouped log, and are counted", async () => {
     const rig = await detailRig({ maxEventBytes: 1_500 });
     rig.api.programs.push(retried("old", 5_000, 90_000), retried("young", 10_000, 90_000));
