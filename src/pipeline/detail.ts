@@ -31,6 +31,8 @@ export interface DetailReading {
   readonly readAt: Millis | undefined;
   /** False: what may still come is not waited for (`--once`). */
   readonly patient: boolean;
+  /** Told until when a run waits for events that it lacks. */
+  readonly onGap?: (until: Millis) => void;
 }
 
 /** A time: not all of its log can have been read yet, and that is when to look again. */
@@ -82,6 +84,7 @@ const findRead: Find = async (context, reading, run, events, signal) => {
   const isGapless = !hasGaps(run, events, context.settings.traces.min_queue);
   const whole = reading.readAt !== undefined && events.some(isEnd) && (isGapless || hasSettled(reading, run));
   const again = reading.patient ? lookAgain(context, run, { whole, isGapless }) : undefined;
+  if (again !== undefined && !isGapless) reading.onGap?.(again);
   return again ?? (whole ? events : ((await askLog(context, run, signal)) ?? []));
 };
 
@@ -104,7 +107,7 @@ function lookAgain({ server, config }: SourceContext, run: WorkflowRun, log: { r
   const now = server.now();
   const last = endOf(run) + PATIENCE_MS;
   if (now >= last) return undefined;
-  if (!log.whole) return now + config.poll_interval;
+  if (!log.whole) return now + config.poll_interval / 2; // with the next read
   return log.isGapless ? undefined : last;
 }
 

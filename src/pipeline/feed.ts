@@ -16,26 +16,29 @@ const PAGE = 1_000;
 /** The first page of a read is no larger than twice what the last one found, but at least this: most of an idle log is old, and read in vain. */
 const SMALLEST_PAGE = 100;
 /** Each read goes back a little behind the last one: the API's clock shows whole seconds. */
-const OVERLAP_MS = 2_000;
+export const OVERLAP_MS = 2_000;
 /** Events may appear so late; with all messages in the log, to go back so far every time would be most of the budget. */
 export const LATE_AFTER_MS = 60_000;
+/** Late events are looked for from the newest on where the second reading (feed-again.ts) is so far behind: it cannot go on. */
+const MOST_BEHIND_MS = 240_000;
 /** A feed that is not there is looked for again after this; one that was caught lying, too. */
 const RETRY_AFTER_MS = 600_000;
 
-/** @param back for late events, too: to a minute before it was last read so. @throws StoreError */
+/** @param back for late events, too, where some are missed: to a minute before it was last read so. @throws StoreError */
 export async function readFeed(reader: Reader, back: boolean, signal: AbortSignal): Promise<{ readonly trouble?: Trouble }> {
   const { config, server, source } = reader.context;
   const feed = reader.state().feed ?? { status: "unknown" };
   if (config.completion_feed === "off" || (feed.retryAt !== undefined && server.now() < feed.retryAt)) return {};
   const startedAt = server.now();
   delete reader.memory.feedReadAt; // until all of it is in, the end of a run may be here and its middle not
-  const readsBack = back || missesNames(reader);
+  const readsBack = missesNames(reader) || (back && missesEvents(reader));
   const floor = floorOf(reader, readsBack);
   const cursors = new Set<string>();
   let cursor: string | undefined;
   let newest: Millis | undefined;
   let stored = true;
   let wanted = 0;
+  let pages = 0;
   const settle = () => {
     reader.memory.feedPage = Math.min(PAGE, Math.max(SMALLEST_PAGE, 2 * wanted));
     return settleFeed(reader, { newest, startedAt, from: stored ? floor : startedAt, stored });
@@ -51,7 +54,8 @@ export async function readFeed(reader: Reader, back: boolean, signal: AbortSigna
     wanted += page.events.filter((event) => event.time >= floor).length;
     if (page.events.length > 0) newest = page.events.reduce((latest, event) => Math.max(latest, event.time), newest ?? 0);
     const isWhole = page.cursor === undefined || isPast(page, floor);
-    if (isWhole && readsBack) reader.memory.feedReadBackAt = startedAt;
+    pages += 1;
+    if (isWhole) noteEnd(reader, page, { startedAt, readsBack, pages });
     if (page.cursor === undefined) return settle();
     // page after page of a log that begins with its oldest events would be read to find the newest
     if (!isDescending(page)) return standDown(reader, "distrusted", "it does not begin with the newest events");
@@ -68,12 +72,35 @@ function missesNames({ memory, context }: Reader): boolean {
   return [...memory.unnamed.values()].some((run) => endOf(run) < due);
 }
 
+/** A run waits for some, or the second reading has not begun, or cannot go on. */
+function missesEvents({ memory: { provenTo, gapsUntil = 0 }, context }: Reader): boolean {
+  const now = context.server.now();
+  return provenTo === undefined || now - provenTo > MOST_BEHIND_MS || gapsUntil > now;
+}
+
 /** Events from here on are read. */
 function floorOf({ state, memory }: Reader, back: boolean): Millis {
   const { epoch, feed } = state();
   const last = feed?.watermark ?? epoch;
   if (!back) return Math.max(epoch, last - OVERLAP_MS);
-  return Math.max(epoch, Math.min(last, memory.feedReadBackAt ?? last - LATE_AFTER_MS) - LATE_AFTER_MS);
+  return Math.max(epoch, Math.min(last - LATE_AFTER_MS, memory.provenTo ?? last - 2 * LATE_AFTER_MS));
+}
+
+/** A read came to its end: it proves what happened a minute before, if it went back so far; else the second reading goes on there. */
+function noteEnd(
+  { memory }: Reader,
+  page: EventPage,
+  { startedAt, readsBack, pages }: { readonly startedAt: Millis; readonly readsBack: boolean; readonly pages: number },
+): void {
+  memory.feedPages = pages;
+  if (readsBack || page.cursor === undefined || (memory.provenTo !== undefined && isPast(page, memory.provenTo))) {
+    memory.provenTo = startedAt - LATE_AFTER_MS;
+    memory.feedPlaces = [];
+    delete memory.feedAgain;
+    return;
+  }
+  const low = page.events.reduce((lowest, event) => Math.min(lowest, event.time), Number.POSITIVE_INFINITY);
+  memory.feedPlaces = [...memory.feedPlaces, { cursor: page.cursor, low }];
 }
 
 /**
@@ -152,10 +179,10 @@ export function lacksMessages({ context: { config }, state }: Reader): Trouble[]
  */
 export async function distrustIfHoles(reader: Reader, unnamed: readonly WorkflowRun[]): Promise<void> {
   const feed = reader.state().feed;
-  const { unnamed: missing, feedReadBackAt = 0 } = reader.memory;
+  const { unnamed: missing, provenTo = 0 } = reader.memory;
   if (feed?.status !== "trusted") return missing.clear();
   for (const run of unnamed) if (endOf(run) >= (feed.since ?? 0) && missing.size < MOST_MISSING) missing.set(keyOf(run), run);
-  const hole = [...missing.values()].find((run) => endOf(run) < feedReadBackAt - LATE_AFTER_MS);
+  const hole = [...missing.values()].find((run) => endOf(run) < provenTo);
   if (hole !== undefined) await standDown(reader, "distrusted", `it did not name the end of run ${hole.id} within a minute`);
 }
 

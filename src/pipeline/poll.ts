@@ -4,6 +4,7 @@ import { askDueRuns } from "./ask.ts";
 import { listBackTo } from "./catch-up.ts";
 import type { PageResult } from "./collect.ts";
 import { distrustIfHoles, lacksMessages, readFeed, standDown } from "./feed.ts";
+import { readFeedAgain } from "./feed-again.ts";
 import { listLookback, lookbackDue } from "./lookback.ts";
 import { type Listing, type ListingResult, listRuns, type Reader } from "./reader.ts";
 import { sweepDue, sweepPages, sweepRunning, sweepSlice } from "./sweep.ts";
@@ -72,8 +73,8 @@ export async function pollCycle(reader: Reader, everything: boolean, signal: Abo
   if (reader.state().openListed !== true) await part(() => listOpen(reader, signal));
   if (lookbackDue(reader)) await part(() => listLookback(reader, everything, onPage, signal));
   await part(() => askDueRuns(reader, signal, everything));
-  const pages = everything ? Number.POSITIVE_INFINITY : sweepPages(reader);
-  if (!whole) await part(() => sweepSlice(reader, pages, signal));
+  await part(() => readFeedAgain(reader, signal));
+  if (!whole) await part(() => sweepSlice(reader, everything ? Number.POSITIVE_INFINITY : sweepPages(reader), signal));
   const news = startedAt - (reader.state().readAt ?? 0) >= NOTED_EVERY_MS;
   if (troubles.length === 0 && !cut && !signal.aborted && news) await part(() => noteRead(reader, startedAt));
   return { collected, fresh, troubles: [...troubles, ...lacksMessages(reader)] };

@@ -24,6 +24,11 @@ export interface Reader {
   readonly memory: ReaderMemory;
 }
 
+export interface FeedPlace {
+  readonly cursor: string;
+  readonly low: Millis;
+}
+
 /** What only this process needs to remember; everything that must survive is in the store. Monotonic times in ms. */
 export interface ReaderMemory {
   newestListedAt?: number;
@@ -37,8 +42,16 @@ export interface ReaderMemory {
   everything: boolean;
   /** How many events the first page of its next read is asked to hold. */
   feedPage?: number;
-  /** When the feed was last read back for late events, on the API's clock. */
-  feedReadBackAt?: Millis;
+  /** How many pages its last read had. */
+  feedPages: number;
+  /** All that happened before was read a minute after it, or later: nothing more of it is expected. On the API's clock. */
+  provenTo?: Millis;
+  /** Where reads of the feed ended since: the time of the oldest event and the cursor to what is older. Oldest first. */
+  feedPlaces: readonly FeedPlace[];
+  /** The second reading under way (feed-again.ts), from `to` back to `floor`. */
+  feedAgain?: { cursor: string; readonly to: Millis; readonly floor: Millis } | undefined;
+  /** Until then a run waits for events that it lacks. */
+  gapsUntil?: Millis;
   /** The lookback under way, if one is, and when its pages were last counted. */
   lookback: { countedAt: number; cursor?: string | undefined; startedAt?: Millis };
   /** Runs that a listing showed as ended and that the feed has not named yet. */
@@ -83,6 +96,8 @@ export async function openReader(context: SourceContext, signal: AbortSignal): P
       healthy: false,
       everything: false,
       callBackAt: 0,
+      feedPages: 0,
+      feedPlaces: [],
       lookback: { countedAt: clock.monotonic() },
       unnamed: new Map(),
       sweep: { pages: 0, countedAt: clock.monotonic() },
@@ -185,5 +200,8 @@ export async function storePage(
 function detailOf({ context, state, feedTrusted, memory }: Reader): DetailReading | undefined {
   const from = state().feed?.detailFrom;
   if (from === undefined || !feedTrusted() || !wantsDetail(context.config)) return undefined;
-  return { from, readAt: memory.feedReadAt, patient: !memory.everything };
+  const onGap = (until: Millis) => {
+    memory.gapsUntil = Math.max(memory.gapsUntil ?? 0, until);
+  };
+  return { from, readAt: memory.feedReadAt, patient: !memory.everything, onGap };
 }

@@ -99,7 +99,8 @@ function answers({ history: { runs }, messageLog = false }: LogApiOptions, reque
     }
     if (!messageLog || path !== "/v2/workflows/messageLogs") return undefined;
     requests.events += 1;
-    return eventPage(runs, events, query, now);
+    const run = query.get("workflowRunId");
+    return run === null ? eventPage(runs, events, query, now) : eventsOf(runs[places.get(run) ?? -1], now);
   };
 }
 
@@ -155,6 +156,15 @@ function eventPage(runs: readonly HistoryRun[], events: readonly Place[], query:
     return story.events[event]?.text(id, createdAt);
   });
   return `{${start > from ? `"cursor":"${start}",` : ""}"events":[${texts.reverse().join(",")}]}`;
+}
+
+/** All of one run, as far as it has come: fewer than a page. */
+function eventsOf(run: HistoryRun | undefined, now: number): string {
+  const past = run?.story.events.filter(({ offset }) => run.createdAt + offset <= now) ?? [];
+  return `{"events":[${past
+    .map(({ text }) => run && text(run.id, run.createdAt))
+    .reverse()
+    .join(",")}]}`;
 }
 
 /** How many of the first are so (binary search). */
