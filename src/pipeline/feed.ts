@@ -24,14 +24,14 @@ const MOST_BEHIND_MS = 240_000;
 /** A feed that is not there is looked for again after this; one that was caught lying, too. */
 const RETRY_AFTER_MS = 600_000;
 
-/** @param back for late events, too, where some are missed: to a minute before it was last read so. @throws StoreError */
-export async function readFeed(reader: Reader, back: boolean, signal: AbortSignal): Promise<{ readonly trouble?: Trouble }> {
+/** Where something is missed also for late events: to a minute before it was last read so. @throws StoreError */
+export async function readFeed(reader: Reader, signal: AbortSignal): Promise<{ readonly trouble?: Trouble }> {
   const { config, server, source } = reader.context;
   const feed = reader.state().feed ?? { status: "unknown" };
   if (config.completion_feed === "off" || (feed.retryAt !== undefined && server.now() < feed.retryAt)) return {};
   const startedAt = server.now();
   delete reader.memory.feedReadAt; // until all of it is in, the end of a run may be here and its middle not
-  const readsBack = missesNames(reader) || (back && missesEvents(reader));
+  const readsBack = missesNames(reader) || missesEvents(reader);
   const floor = floorOf(reader, readsBack);
   const cursors = new Set<string>();
   let cursor: string | undefined;
@@ -72,10 +72,10 @@ function missesNames({ memory, context }: Reader): boolean {
   return [...memory.unnamed.values()].some((run) => endOf(run) < due);
 }
 
-/** A run waits for some, or the second reading has not begun, or cannot go on. */
-function missesEvents({ memory: { provenTo, gapsUntil = 0 }, context }: Reader): boolean {
-  const now = context.server.now();
-  return provenTo === undefined || now - provenTo > MOST_BEHIND_MS || gapsUntil > now;
+/** The time is up for a run that waits for some, or the second reading has not begun, or cannot go on. */
+function missesEvents({ memory: { provenTo, gapsDue }, context: { server, config } }: Reader): boolean {
+  const now = server.now();
+  return provenTo === undefined || now - provenTo > MOST_BEHIND_MS || (gapsDue !== undefined && now >= gapsDue - config.poll_interval);
 }
 
 /** Events from here on are read. */
@@ -93,6 +93,7 @@ function noteEnd(
   { startedAt, readsBack, pages }: { readonly startedAt: Millis; readonly readsBack: boolean; readonly pages: number },
 ): void {
   memory.feedPages = pages;
+  if (readsBack) delete memory.gapsDue;
   if (readsBack || page.cursor === undefined || (memory.provenTo !== undefined && isPast(page, memory.provenTo))) {
     memory.provenTo = startedAt - LATE_AFTER_MS;
     memory.feedPlaces = [];

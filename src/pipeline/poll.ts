@@ -58,7 +58,7 @@ export async function pollCycle(reader: Reader, everything: boolean, signal: Abo
     await distrustIfHoles(reader, stored.unnamed);
   };
   const feed = await part(async () => {
-    const read = await readFeed(reader, newestDue(reader), signal);
+    const read = await readFeed(reader, signal);
     if (read.trouble === undefined) await distrustIfHoles(reader, []);
     return read;
   });

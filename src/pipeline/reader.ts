@@ -50,8 +50,8 @@ export interface ReaderMemory {
   feedPlaces: readonly FeedPlace[];
   /** The second reading under way (feed-again.ts), from `to` back to `floor`. */
   feedAgain?: { cursor: string; readonly to: Millis; readonly floor: Millis } | undefined;
-  /** Until then a run waits for events that it lacks. */
-  gapsUntil?: Millis;
+  /** When the first of the runs is mapped that wait for events which they lack, unless the feed was read back since. */
+  gapsDue?: Millis;
   /** The lookback under way, if one is, and when its pages were last counted. */
   lookback: { countedAt: number; cursor?: string | undefined; startedAt?: Millis };
   /** Runs that a listing showed as ended and that the feed has not named yet. */
@@ -201,7 +201,7 @@ function detailOf({ context, state, feedTrusted, memory }: Reader): DetailReadin
   const from = state().feed?.detailFrom;
   if (from === undefined || !feedTrusted() || !wantsDetail(context.config)) return undefined;
   const onGap = (until: Millis) => {
-    memory.gapsUntil = Math.max(memory.gapsUntil ?? 0, until);
+    memory.gapsDue = Math.min(memory.gapsDue ?? until, until);
   };
   return { from, readAt: memory.feedReadAt, patient: !memory.everything, onGap };
 }

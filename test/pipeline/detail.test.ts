@@ -149,6 +149,15 @@ describe("where the message log answers", () => {
       expect(askedAlone(rig)).toBe(0);
     });
 
+    test("within a minute, though by then it lies many pages back", async () => {
+      const rig = await late(20_000);
+      rig.api.eventsPerPage = 20;
+      rig.api.programs.push(...Array.from({ length: 120 }, (_, n) => retried(`other ${n}`, n * 1_000, n * 1_000 + 5_000)));
+      await rig.runFor(100_000);
+      expect(await shape(rig, "r")).toEqual(EXACT);
+      expect(askedAlone(rig)).toBe(0);
+    });
+
     test("later: what it would have told is inferred, and says so", async () => {
       const rig = await late(5 * MINUTE);
       await rig.runFor(3 * MINUTE);

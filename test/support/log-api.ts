@@ -182,10 +182,15 @@ function eventPage(api: LogApi, query: EventQuery): EventPage | undefined {
     ])
     .filter((event) => event.time <= now && (feed === "honest" || feed(event)))
     .filter((event) => !api.eventDates || (event.time >= (query.fromDate ?? 0) && event.time <= (query.toDate ?? event.time)))
-    .sort((a, b) => (api.ascending ? a.time - b.time : b.time - a.time));
-  const from = Number(query.cursor ?? 0);
-  const page = events.slice(from, from + api.eventsPerPage);
-  return { events: page, unreadable: [], ...(events.length > from + page.length && { cursor: String(from + page.length) }) };
+    .map((event, index) => ({ event, at: event.time - START + index / 1e6 })) // its place, whatever comes later
+    .sort((a, b) => (api.ascending ? a.at - b.at : b.at - a.at))
+    .filter(({ at }) => query.cursor === undefined || (api.ascending ? at > Number(query.cursor) : at < Number(query.cursor)));
+  const page = events.slice(0, api.eventsPerPage);
+  return {
+    events: page.map(({ event }) => event),
+    unreadable: [],
+    ...(events.length > page.length && { cursor: String(page.at(-1)?.at) }),
+  };
 }
 
 function stateOf({ endsAt, state = "RUN_SUCCESS", over }: Program, now: number): WorkflowRun["state"] {
