@@ -14,9 +14,9 @@ export interface EncodedChunk {
 const WRITERS = { protobuf: protobufRequest, json: jsonRequest } as const;
 
 /**
- * A run as requests of at most `maxChunkBytes`; the same run always gives the same bytes. Spans keep their order from chunk to chunk, and inside a chunk within each scope; a span that
- * is larger than the cap is a chunk of its own. A run without spans has no chunk. `doubles`: the attributes
- * that are doubles even where their value is integral.
+ * A run as requests of at most `maxChunkBytes`; the same run always gives the same bytes. Spans keep their order
+ * from chunk to chunk, and inside a chunk within each scope; a span that is larger than the cap is a chunk of its
+ * own. A run without spans has no chunk. `doubles`: the attributes that are doubles even where their value is integral.
  */
 export function encodeRun(
   run: MappedRun,

@@ -24,13 +24,13 @@ export function hrTime(time: Millis): [seconds: number, nanos: number] {
 const DOUBLE = new DataView(new ArrayBuffer(8));
 
 /**
- * Whether a number is a double on the wire: not by its value alone, because typed backends answer an attribute
- * whose type changes by dropping it or by a second column. `declared`: its attribute is one.
+ * Whether a number is a double on the wire, `declared`: whether its attribute is one. The value alone must not decide:
+ * typed backends answer an attribute whose type changes by dropping it or by a second column. Of those from 2^45 on
+ * (a million years in seconds) the ones with many digits are ints all the same: so they always were, and the bytes of a run stay.
  */
 export function isDouble(value: number, declared: boolean): boolean {
   if (!Number.isInteger(value) || value < -(2 ** 63) || value >= 2 ** 63) return true;
   if (!declared) return false;
-  // Of those from 2^45 (a million years in seconds) only what OpenTelemetry's serializer could be made to write as one: bytes do not change between versions.
   DOUBLE.setFloat64(0, value);
   return DOUBLE.getUint8(7) === 0;
 }

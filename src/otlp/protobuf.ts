@@ -3,9 +3,8 @@ import type { Attributes, AttributeValue, Span, SpanEvent, SpanLink, SpanStatus 
 import { byScope, flags, hrTime, isDouble, KINDS, STATUS } from "./numbers.ts";
 import { SCOPES } from "./scope.ts";
 import {
-  createWriter,
   delimit,
-  message,
+  encodeMessage,
   type Writer,
   writeBytes,
   writeDouble,
@@ -19,21 +18,18 @@ import {
 
 type Doubles = ReadonlySet<string>;
 
-/** Everything is written by turns; a buffer for each run would cost more than writing it. */
-const WRITER = createWriter();
-
 /**
- * One ExportTraceServiceRequest of `spans`, the very bytes that OpenTelemetry's serializer makes, counts of what
- * was dropped (0) included. Field numbers: opentelemetry-proto 1.x; in descending order, as the writer wants them.
+ * One ExportTraceServiceRequest of `spans`: the very bytes that OpenTelemetry's serializer makes, with its counts of
+ * what was dropped (0). Fields stand in descending order, as the writer wants them; numbers: opentelemetry-proto 1.x.
  */
 export function protobufRequest(resource: Attributes, spans: readonly Span[], doubles: Doubles): Uint8Array {
-  return message(WRITER, () => {
-    for (const [scope, some] of byScope(spans).reverse()) writeScopeSpans(WRITER, scope, some, doubles);
-    const before = written(WRITER);
-    writeInteger(WRITER, 2, 0);
-    writeAttributes(WRITER, 1, resource, doubles);
-    delimit(WRITER, 1, before);
-    delimit(WRITER, 1, 0);
+  return encodeMessage((to) => {
+    for (const [scope, some] of byScope(spans).reverse()) writeScopeSpans(to, scope, some, doubles);
+    const before = written(to);
+    writeInteger(to, 2, 0);
+    writeAttributes(to, 1, resource, doubles);
+    delimit(to, 1, before);
+    delimit(to, 1, 0);
   });
 }
 
@@ -106,7 +102,7 @@ function writeTime(to: Writer, field: number, time: number): void {
 }
 
 /** The names of our own attributes, as fields: most of a span's bytes, and always the same. */
-const NAMES = new Map(Object.values(ATTRIBUTES).map(({ name }) => [name, message(WRITER, () => writeText(WRITER, 1, name))]));
+const NAMES = new Map(Object.values(ATTRIBUTES).map(({ name }) => [name, encodeMessage((to) => writeText(to, 1, name))]));
 
 function writeAttributes(to: Writer, field: number, attributes: Attributes, doubles: Doubles): void {
   for (const key of Object.keys(attributes).reverse()) {
@@ -121,13 +117,12 @@ function writeAttributes(to: Writer, field: number, attributes: Attributes, doub
   }
 }
 
-/** An AnyValue's one field. */
+/** The one field of an AnyValue. -0 becomes 0: JSON has no other. */
 function writeValue(to: Writer, value: AttributeValue, double: boolean): void {
   if (typeof value === "string") writeText(to, 1, value);
   else if (typeof value === "boolean") writeInteger(to, 2, value ? 1 : 0);
   else if (typeof value === "object") writeArray(to, value);
-  else if (double)
-    writeDouble(to, 4, value + 0); // no -0: JSON has none
+  else if (double) writeDouble(to, 4, value + 0);
   else writeInteger(to, 3, value);
 }
 

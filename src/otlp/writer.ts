@@ -13,16 +13,16 @@ const INITIAL_BYTES = 64 * 1024;
 /** A larger buffer is not kept for the next message. */
 const KEPT_BYTES = 1024 * 1024;
 
-/** For any number of messages, one after the other. */
-export function createWriter(): Writer {
-  return { bytes: Buffer.allocUnsafeSlow(INITIAL_BYTES), start: INITIAL_BYTES };
-}
+/** Taken by turns: a buffer for each message would cost more than writing it. */
+let spare: Writer | undefined;
 
-/** The message that `write` writes, in memory of its own. */
-export function message(to: Writer, write: () => void): Uint8Array {
-  if (to.bytes.length > KEPT_BYTES) to.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+/** The message whose fields `write` writes, in memory of its own. */
+export function encodeMessage(write: (to: Writer) => void): Uint8Array {
+  const to = spare ?? { bytes: Buffer.allocUnsafeSlow(INITIAL_BYTES), start: 0 };
+  spare = undefined;
   to.start = to.bytes.length;
-  write();
+  write(to);
+  if (to.bytes.length <= KEPT_BYTES) spare = to;
   return new Uint8Array(to.bytes.subarray(to.start));
 }
 

@@ -53,18 +53,15 @@ describe.each(["protobuf", "json"] as const)("as %s, the bytes of OpenTelemetry'
     );
   });
 
-  it.each(EDGES.concat(MORE_EDGES).flatMap((value) => [value, -value]))(
-    "for the number %s, declared double or not, alone and in an array",
-    (value) => {
-      expect(same(run(span({ attributes: { "sleep.duration": value, other: value, both: [value, -value] } })), DOUBLES)).toBe(true);
-    },
-  );
+  it("for numbers at every edge, declared double or not, alone and in an array", () => {
+    const numbers = [...EDGES, ...MORE_EDGES].flatMap((value) => [value, -value]);
+    const attributes = (value: number) => ({ "sleep.duration": value, other: value, both: [value, -value] });
+    expect(numbers.filter((value) => !same(run(span({ attributes: attributes(value) })), DOUBLES))).toEqual([]);
+  });
 
-  it.each(LENGTHS)("for texts of %s characters", (length) => {
-    for (const unit of ["x", "ü", "€", "😀", "\udc00"]) {
-      const name = unit.repeat(length);
-      expect(same(run(span({ name, attributes: { [name]: name } })), DOUBLES)).toBe(true);
-    }
+  it("for texts of every kind of length", () => {
+    const texts = LENGTHS.flatMap((length) => ["x", "ü", "€", "😀", "\udc00"].map((unit) => unit.repeat(length)));
+    expect(texts.filter((name) => !same(run(span({ name, attributes: { [name]: name } })), DOUBLES))).toEqual([]);
   });
 
   it("for a run of many megabytes, and for a small one after it", () => {

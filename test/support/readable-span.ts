@@ -1,4 +1,4 @@
-import type { HrTime, Link, Attributes as OtelAttributes, SpanContext } from "@opentelemetry/api";
+import type { Link, Attributes as OtelAttributes, SpanContext } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import { hrTime } from "../../src/otlp/numbers.ts";
