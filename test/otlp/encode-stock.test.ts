@@ -64,6 +64,13 @@ describe.each(["protobuf", "json"] as const)("as %s, the bytes of OpenTelemetry'
     expect(texts.filter((name) => !same(run(span({ name, attributes: { [name]: name } })), DOUBLES))).toEqual([]);
   });
 
+  it("for texts that are empty, and ids that are not there", () => {
+    const empty = { name: "", traceState: "", parentSpanId: "", parentIsRemote: true, attributes: { "": "", none: [], one: [""] } };
+    const link = { traceId: span().traceId, spanId: span().spanId, traceFlags: 0, traceState: "", isRemote: false, attributes: {} };
+    const events = [{ name: "", time: 0, attributes: {} }];
+    expect(same(run(span({ ...empty, status: { code: "error", message: "" }, links: [link], events })), DOUBLES)).toBe(true);
+  });
+
   it("for a run of many megabytes, and for a small one after it", () => {
     expect(same(runOf(3_000, 1_000), DOUBLES)).toBe(true);
     expect(same(runOf(2), DOUBLES)).toBe(true);
