@@ -30,7 +30,7 @@ type Rule = "many" | "one" | "maybe" | "always";
 type Shape = readonly (readonly [name: string, number: number, type: Scalar | (() => Shape), rule: Rule])[];
 type Json = { [name: string]: unknown };
 
-/** Numbers and names: opentelemetry-proto 1.x; order: as the JSON serializer writes them. */
+/** Numbers and names: opentelemetry-proto 1.x; order: as json.ts writes them. */
 const VALUE: Shape = [
   ["stringValue", 1, "string", "one"],
   ["boolValue", 2, "bool", "one"],

@@ -6,6 +6,7 @@ import { mapRun } from "../../src/trace/map-run.ts";
 import { ownPlacement } from "../../src/trace/placement.ts";
 import type { MappedRun } from "../../src/trace/span.ts";
 import { arbitraryRun } from "../support/arbitrary-run.ts";
+import { loadedModules } from "../support/loaded-modules.ts";
 import "../support/property-seed.ts";
 import { settingsWith } from "../support/run-builder.ts";
 import { SITUATIONS } from "../support/situations.ts";
@@ -95,4 +96,11 @@ it("the bytes of a request are its own: they do not change when the next one is 
   const before = encoded.map((bytes) => Buffer.from(bytes).toString("hex"));
   encodeRun(runOf(5, 100), "protobuf");
   expect(encoded.map((bytes) => Buffer.from(bytes).toString("hex"))).toEqual(before);
+});
+
+it("needs none of OpenTelemetry's code: a bridge without traces of its own loads nothing of it", async () => {
+  const encoder = new URL("../../src/otlp/encode.ts", import.meta.url).href;
+  const { modules } = await loadedModules(["--input-type=module", "--eval", `import ${JSON.stringify(encoder)}`], {});
+  expect(modules).toContain(encoder);
+  expect(modules.filter((url) => url.includes("/node_modules/"))).toEqual([]);
 });
