@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Millis } from "../model/run.ts";
 import type { RunQuery } from "../sources/source.ts";
 import type { DateReading } from "../state/source-state.ts";
