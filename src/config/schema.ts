@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { destinationSchema } from "../destinations/config.ts";
 import { upstashSourceSchema } from "../sources/upstash/config.ts";
 import { stateSchema } from "../state/config.ts";

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * The scalar types of the YAML that need more than zod has: durations, sizes and secrets. A leaf:

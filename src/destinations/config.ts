@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { duration, entryName, httpUrl, inputPath, interval, isLoopback, outputPath, secret, size } from "../config/values.ts";
 
 /** Entries of `destinations:`, as the user writes them, told apart by `type`. */

@@ -1,16 +1,18 @@
 import { isDeepStrictEqual, promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { Agent, type Dispatcher, request } from "undici";
+import { createHttpClient, type HttpClient } from "../http/client.ts";
 import { classify, type Reply } from "../otlp/response.ts";
 import { classifyError } from "../otlp/transport-error.ts";
 import type { OtlpHttpConfig } from "./config.ts";
 import type { Destination, Outcome } from "./destination.ts";
 import { scrubber } from "./scrub.ts";
 import { targetOf } from "./target.ts";
-import { readTlsFiles, type TlsFiles, tlsConnector } from "./tls.ts";
+import { readTlsFiles, type TlsFiles } from "./tls.ts";
 
 /** An OTLP answer is a few bytes; a backend's error page may be long, but not this long. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+/** Runs come in bursts, and a load balancer may close what is idle at any moment. */
+const KEEP_ALIVE_MS = 4_000;
 const CONTENT_TYPES = { protobuf: "application/x-protobuf", json: "application/json" } as const;
 
 const zip = promisify(gzip);
@@ -25,16 +27,14 @@ export interface OtlpHttpDependencies {
 export function createOtlpHttp(config: OtlpHttpConfig, { userAgent, now }: OtlpHttpDependencies): Destination {
   const target = targetOf(config);
   let files = readTlsFiles(config.tls);
-  let agent = createAgent(config, files);
+  let http = connect(config, target, files);
 
   const refreshSecrets = () => {
     const changed = Object.values(config.headers).map((secret) => secret.refresh()); // all of them, not only the first
     const fresh = refreshed(config, files);
     if (fresh === undefined) return changed.includes(true);
     files = fresh;
-    const old = agent;
-    agent = createAgent(config, files);
-    void old.close(); // once what it has in flight is done
+    http = connect(config, target, files); // what the old one has in flight ends, and soon its connections
     return true;
   };
 
@@ -44,7 +44,7 @@ export function createOtlpHttp(config: OtlpHttpConfig, { userAgent, now }: OtlpH
     maxRequestBytes: config.max_request_bytes,
     concurrency: config.concurrency,
     refreshSecrets,
-    close: () => agent.destroy(),
+    close: async () => http.close(),
     async send(body, signal) {
       const secrets = secretHeaders(config);
       const headers = { "user-agent": userAgent, ...secrets, ...ownHeaders(config) };
@@ -52,7 +52,7 @@ export function createOtlpHttp(config: OtlpHttpConfig, { userAgent, now }: OtlpH
       const limit = withDeadline(signal, config.timeout);
       try {
         const payload = config.compression === "gzip" ? await zip(body, { level: 1 }) : body;
-        const reply = await post(agent, target, headers, payload, limit.signal);
+        const reply = await post(http, `${target.pathname}${target.search}`, headers, payload, limit.signal);
         const outcome = classify(reply, { now: now(), scrub });
         return (reply.status === 401 || reply.status === 403) && refreshSecrets() ? rotated(reply.status) : outcome;
       } catch (error) {
@@ -81,14 +81,9 @@ function withDeadline(signal: AbortSignal, ms: number): { readonly signal: Abort
   };
 }
 
-/** The deadline of each request is the only one: undici's own, which bound idle time, are off. */
-function createAgent(config: OtlpHttpConfig, files: TlsFiles): Agent {
-  return new Agent({
-    connections: config.concurrency,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: tlsConnector({ ...files, allowH2: false, rejectUnauthorized: !config.tls.insecure, timeout: 0 }),
-  });
+function connect({ concurrency, tls }: OtlpHttpConfig, target: URL, files: TlsFiles): HttpClient {
+  const trusted = { ...files, rejectUnauthorized: !tls.insecure };
+  return createHttpClient(target, { connections: concurrency, keepAliveMs: KEEP_ALIVE_MS, tls: trusted });
 }
 
 /** The new content of the TLS files, where there is one; while they are being swapped, the old one holds. */
@@ -112,22 +107,22 @@ function ownHeaders({ encoding, compression }: OtlpHttpConfig): Record<string, s
 }
 
 async function post(
-  dispatcher: Dispatcher,
-  url: URL,
+  http: HttpClient,
+  path: string,
   headers: Record<string, string>,
   body: Uint8Array,
   signal: AbortSignal,
 ): Promise<Reply> {
-  const answer = await request(url, { method: "POST", dispatcher, headers, body, signal });
+  const answer = await http.request({ method: "POST", path, headers, body, signal });
   const parts: Buffer[] = [];
   let size = 0;
-  for await (const part of answer.body as AsyncIterable<Buffer>) {
+  for await (const part of answer as AsyncIterable<Buffer>) {
     parts.push(part);
     size += part.length;
     if (size > MAX_ANSWER_BYTES) break; // leaving the loop closes the connection
   }
   return {
-    status: answer.statusCode,
+    status: answer.statusCode ?? 0,
     headers: answer.headers,
     body: Buffer.concat(parts).subarray(0, MAX_ANSWER_BYTES),
     truncated: size > MAX_ANSWER_BYTES,

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { buildConnector } from "undici";
 import type { OtlpHttpConfig } from "./config.ts";
 
 /** The content of the `tls:` files, as `node:tls` takes it. */
@@ -21,21 +20,4 @@ function read(name: keyof TlsFiles, file: string | undefined): TlsFiles {
   } catch (error) {
     throw new Error(`tls.${name}_file cannot be read: ${error instanceof Error ? error.message : error}`);
   }
-}
-
-/**
- * undici's own connector, but an alert of the server's stays visible: under TLS 1.3 a server refuses a client's
- * certificate after the handshake, and undici then reports only that the other side closed.
- */
-export function tlsConnector(options: buildConnector.BuildOptions): buildConnector.connector {
-  const connect = buildConnector(options);
-  return (to, done) =>
-    connect(to, (...result) => {
-      let alert: Error | undefined;
-      result[1]?.on("error", (error) => {
-        if (alert === undefined) alert = error;
-        else error.cause ??= alert;
-      });
-      done(...result);
-    });
 }

@@ -1,7 +1,8 @@
 import type { Encoding } from "../destinations/destination.ts";
 import { DOUBLE_ATTRIBUTES } from "../trace/attributes.ts";
 import type { MappedRun, Span } from "../trace/span.ts";
-import { serializer } from "./serialize.ts";
+import { jsonRequest } from "./json.ts";
+import { protobufRequest } from "./protobuf.ts";
 import { splitProtobuf } from "./split-protobuf.ts";
 
 /** `bytes` is one whole ExportTraceServiceRequest of `spans` whole spans. */
@@ -10,11 +11,12 @@ export interface EncodedChunk {
   readonly spans: number;
 }
 
+const WRITERS = { protobuf: protobufRequest, json: jsonRequest } as const;
+
 /**
- * A run as requests of at most `maxChunkBytes`, by OpenTelemetry's own serializers; the same run always gives
- * the same bytes. Spans keep their order from chunk to chunk, and inside a chunk within each scope; a span that
- * is larger than the cap is a chunk of its own. A run without spans has no chunk. `doubles`: the attributes
- * that are doubles even where their value is integral.
+ * A run as requests of at most `maxChunkBytes`; the same run always gives the same bytes. Spans keep their order
+ * from chunk to chunk, and inside a chunk within each scope; a span that is larger than the cap is a chunk of its
+ * own. A run without spans has no chunk. `doubles`: the attributes that are doubles even where their value is integral.
  */
 export function encodeRun(
   run: MappedRun,
@@ -22,7 +24,7 @@ export function encodeRun(
   maxChunkBytes = 256 * 1024,
   doubles: ReadonlySet<string> = DOUBLE_ATTRIBUTES,
 ): EncodedChunk[] {
-  const encode = serializer(run.resource, encoding, doubles);
+  const encode = (spans: readonly Span[]) => WRITERS[encoding](run.resource, spans, doubles);
   return run.spans.length === 0 ? [] : chunks(run.spans, encode, maxChunkBytes);
 }
 
@@ -36,7 +38,7 @@ function chunks(spans: readonly Span[], encode: (spans: readonly Span[]) => Uint
   return parts;
 }
 
-/** Every JSON chunk is `{"resourceSpans":[…]}`, as JSON.stringify of the serializer's own object writes it. */
+/** Every JSON chunk is `{"resourceSpans":[…]}`, as json.ts writes it. */
 const OPEN = Buffer.from('{"resourceSpans":[');
 const CLOSE = Buffer.from("]}");
 const COMMA = Buffer.from(",");

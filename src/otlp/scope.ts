@@ -12,7 +12,7 @@ const SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0";
 /** The GenAI conventions live in a registry of their own, with no release yet: this is what it declares. */
 const GEN_AI_SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev";
 
-/** The instrumentation scopes, one constant object each: the serializer groups spans by identity. */
+/** The instrumentation scopes. */
 export const SCOPES = {
   workflow: { name: "upstash-workflow-otel", version: MAPPING_VERSION, schemaUrl: SCHEMA_URL },
   gen_ai: { name: "upstash-workflow-otel.gen_ai", version: MAPPING_VERSION, schemaUrl: GEN_AI_SCHEMA_URL },

@@ -1,4 +1,5 @@
-import { delimited, fields } from "./wire.ts";
+import { fields } from "./wire.ts";
+import { delimit, encodeMessage, writeBytes } from "./writer.ts";
 
 /**
  * One request per span, in order, each with its own resource and scope; nothing is decoded but the frame.
@@ -6,7 +7,7 @@ import { delimited, fields } from "./wire.ts";
  */
 export function splitProtobuf(bytes: Uint8Array): Uint8Array[] {
   return unwrap(bytes).flatMap((resourceSpans) =>
-    rewrap(resourceSpans, (scopeSpans) => rewrap(scopeSpans, (span) => [span])).map((one) => delimited(1, [one])),
+    rewrap(resourceSpans, (scopeSpans) => rewrap(scopeSpans, (span) => [span])).map((one) => delimited(1, one)),
   );
 }
 
@@ -24,5 +25,13 @@ function rewrap(message: Uint8Array, split: (inner: Uint8Array) => Uint8Array[])
   return all
     .filter((field) => field.number === 2)
     .flatMap((field) => split(message.subarray(field.from, field.to)))
-    .map((inner) => Buffer.concat([...before, delimited(2, [inner]), ...after]));
+    .map((inner) => Buffer.concat([...before, delimited(2, inner), ...after]));
+}
+
+/** A length-delimited field around `content`. */
+function delimited(number: number, content: Uint8Array): Uint8Array {
+  return encodeMessage((to) => {
+    writeBytes(to, content);
+    delimit(to, number, 0);
+  });
 }

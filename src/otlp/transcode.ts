@@ -1,5 +1,17 @@
 import type { Encoding } from "../destinations/destination.ts";
-import { delimited, fields } from "./wire.ts";
+import { fields } from "./wire.ts";
+import {
+  delimit,
+  encodeMessage,
+  type Writer,
+  writeDouble,
+  writeFixed32,
+  writeFixed64,
+  writeHex,
+  writeInteger,
+  writeText,
+  written,
+} from "./writer.ts";
 
 /**
  * A stored request in the other encoding: for what was queued before a destination's encoding was changed.
@@ -8,7 +20,8 @@ import { delimited, fields } from "./wire.ts";
 export function transcode(bytes: Uint8Array, from: Encoding, to: Encoding): Uint8Array {
   if (from === to) return bytes;
   if (to === "json") return Buffer.from(JSON.stringify(toJson(REQUEST, bytes, 0, bytes.length)));
-  return toProtobuf(REQUEST, JSON.parse(new TextDecoder().decode(bytes)));
+  const request = JSON.parse(new TextDecoder().decode(bytes));
+  return encodeMessage((to) => writeMessage(to, REQUEST, request));
 }
 
 type Scalar = "string" | "hex" | "uint" | "int" | "fixed32" | "fixed64" | "double" | "bool";
@@ -17,7 +30,7 @@ type Rule = "many" | "one" | "maybe" | "always";
 type Shape = readonly (readonly [name: string, number: number, type: Scalar | (() => Shape), rule: Rule])[];
 type Json = { [name: string]: unknown };
 
-/** Numbers and names: opentelemetry-proto 1.x; order: as the JSON serializer writes them. */
+/** Numbers and names: opentelemetry-proto 1.x; order: as json.ts writes them. */
 const VALUE: Shape = [
   ["stringValue", 1, "string", "one"],
   ["boolValue", 2, "bool", "one"],
@@ -113,35 +126,29 @@ function readScalar(type: Scalar, bytes: Uint8Array): unknown {
   return Number.isSafeInteger(Number(signed)) ? Number(signed) : signed.toString();
 }
 
-function toProtobuf(shape: Shape, json: Json): Uint8Array {
-  const parts = [...shape]
-    .sort((a, b) => a[1] - b[1])
-    .flatMap(([name, number, type, rule]) => {
-      const value = json[name];
-      if (value === undefined || value === null) return [];
-      if (typeof type !== "function") return writeScalar(number, type, value, rule === "one");
-      return (rule === "many" ? (value as Json[]) : [value as Json]).map((one) => delimited(number, [toProtobuf(type(), one)]));
-    });
-  return Buffer.concat(parts);
-}
-
-function writeScalar(number: number, type: Scalar, value: unknown, evenZero: boolean): Uint8Array[] {
-  if (!evenZero && (value === "" || value === 0 || value === "0")) return [];
-  if (type === "string") return [delimited(number, [Buffer.from(String(value))])];
-  if (type === "hex") return [delimited(number, [Buffer.from(String(value), "hex")])];
-  const size = { fixed32: 4, fixed64: 8, double: 8, uint: 0, int: 0, bool: 0 }[type];
-  const content = new DataView(new ArrayBuffer(size));
-  if (type === "fixed32") content.setUint32(0, Number(value), true);
-  if (type === "fixed64") content.setBigUint64(0, BigInt(value as string | number), true);
-  if (type === "double") content.setFloat64(0, Number(value), true);
-  if (size > 0) return [varint(BigInt(number * 8 + (size === 4 ? 5 : 1))), new Uint8Array(content.buffer)];
-  return [varint(BigInt(number * 8)), varint(BigInt.asUintN(64, BigInt(value as boolean | string | number)))];
-}
-
-function varint(value: bigint): Uint8Array {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest >>= 7n) {
-    if (rest < 0x80n) return Uint8Array.from([...bytes, Number(rest)]);
-    bytes.push(Number(rest & 0x7fn) + 0x80);
+function writeMessage(to: Writer, shape: Shape, json: Json): void {
+  for (const [name, number, type, rule] of shape.toSorted((a, b) => b[1] - a[1])) {
+    const value = json[name];
+    if (value === undefined || value === null) continue;
+    if (typeof type !== "function") writeScalar(to, number, type, value, rule === "one");
+    else {
+      for (const one of (rule === "many" ? (value as Json[]) : [value as Json]).toReversed()) {
+        const before = written(to);
+        writeMessage(to, type(), one);
+        delimit(to, number, before);
+      }
+    }
   }
+}
+
+function writeScalar(to: Writer, number: number, type: Scalar, value: unknown, evenZero: boolean): void {
+  if (!evenZero && (value === "" || value === 0 || value === "0")) return;
+  if (type === "string") writeText(to, number, String(value));
+  else if (type === "hex") writeHex(to, number, String(value));
+  else if (type === "double") writeDouble(to, number, Number(value));
+  else if (type === "fixed32") writeFixed32(to, number, Number(value));
+  else if (type === "fixed64") {
+    const nanos = BigInt(value as string | number);
+    writeFixed64(to, number, Number(nanos >> 32n), Number(nanos & 0xffff_ffffn));
+  } else writeInteger(to, number, Number(BigInt.asIntN(64, BigInt(value as boolean | string | number))));
 }

@@ -19,13 +19,13 @@ export function classifyError(
 }
 
 /** The connection stood and was lost: perhaps because of this very request. */
-const LOST = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
+const LOST = new Set(["ECONNRESET", "EPIPE"]);
 
 function retry(scope: "destination" | "batch", reason: string) {
   return { kind: "retry", scope, reason, suspect: false } as const;
 }
 
-/** What somebody must mend; undefined where it may pass by itself. Codes: Node's TLS, OpenSSL's, undici's. */
+/** What somebody must mend; undefined where it may pass by itself. Codes: Node's and OpenSSL's. */
 function fixFor(code: string): string | undefined {
   if (/SELF_SIGNED|UNABLE_TO_(VERIFY|GET)|CERT_(UNTRUSTED|SIGNATURE|CHAIN|REJECTED)|INVALID_CA/.test(code)) {
     return "tls.ca_file must name the authority that signed the server's certificate";
@@ -39,11 +39,11 @@ function fixFor(code: string): string | undefined {
     return "the server speaks no TLS here: http:// or another port?";
   if (/^(ERR_SSL|ERR_TLS|ERR_OSSL|EPROTO|CERT_)/.test(code)) return "check the destination's tls options and the server's certificate";
   if (/^(HPE_|HTTPParserError)/.test(code)) return "the server speaks no HTTP/1.1 here: OTLP over HTTP is usually port 4318, 4317 is gRPC";
-  if (/^(UND_ERR_INVALID_ARG|UND_ERR_NOT_SUPPORTED|ERR_INVALID_)/.test(code)) return "check the destination's endpoint and headers";
+  if (/^(ERR_INVALID_|ERR_UNESCAPED_)/.test(code)) return "check the destination's endpoint and headers";
   return undefined;
 }
 
-/** The innermost error with a code or a name: undici and Node wrap the cause, and the tried addresses of a name. */
+/** The innermost error with a code or a name: Node wraps the cause, and the tried addresses of a name. */
 function facts(error: unknown): { code: string; message: string } {
   if (!(error instanceof Error)) return { code: "", message: String(error) };
   const { code, errors } = error as { code?: unknown; errors?: unknown };

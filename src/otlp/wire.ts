@@ -50,13 +50,3 @@ export function varint(bytes: Uint8Array, from: number, to: number): { value: nu
   }
   throw new SyntaxError("a varint has no end");
 }
-
-/** A length-delimited field around `parts`. */
-export function delimited(number: number, parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const head = [number * 8 + 2];
-  let rest = length;
-  for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) head.push((rest % 0x80) + 0x80);
-  head.push(rest);
-  return Buffer.concat([Uint8Array.from(head), ...parts]);
-}

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { endOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { RunPage, RunQuery } from "../sources/source.ts";
 import type { DateReading } from "../state/source-state.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type BackfillArgs, backfillSchema, backfillSource, leftSchema, type SourceBackfill } from "./backfill.ts";
 import type { Clock } from "./clock.ts";
 import type { SourceContext } from "./context.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { outputPath, size } from "../config/values.ts";
 
 /** An empty state takes 128 KiB, one request to a destination up to 1 MiB, and a quarter is the events' share: with less, every page would wait. */

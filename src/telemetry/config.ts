@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { httpUrl } from "../config/values.ts";
 
 /** `server:` and `telemetry:` as the user writes them. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * What `wfotel status --json` prints and `GET /status` answers: one document, stable. Instants are ISO 8601

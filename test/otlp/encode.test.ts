@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ReceivedSpan, readSpans } from "../../src/fake-upstash/otlp-spans.ts";
 import { encodeRun } from "../../src/otlp/encode.ts";
-import { hrTime } from "../../src/otlp/readable-span.ts";
+import { hrTime } from "../../src/otlp/numbers.ts";
 import { DOUBLE_ATTRIBUTES } from "../../src/trace/attributes.ts";
 import type { MappedRun } from "../../src/trace/span.ts";
 import { anyRun, DOUBLES, expected, plain, run, runOf, span } from "./spans.ts";

@@ -43,63 +43,86 @@ const hex = (length: number) =>
   fc
     .string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: length, maxLength: length })
     .map((id) => (/[^0]/.test(id) ? id : id.replace(/.$/, "1")));
-const text = fc.string({ unit: "grapheme" }).map((value) => value.toWellFormed());
-const integer = fc.oneof(fc.maxSafeInteger(), fc.integer(), fc.constantFrom(0, -1, 2 ** 62, -(2 ** 63)));
-const number = fc.oneof(
-  integer,
-  fc.double({ noNaN: true, noDefaultInfinity: true }).filter((value) => Math.abs(value) < 2 ** 63),
-);
-const value = fc.oneof(text, number, fc.boolean(), fc.array(text), fc.array(integer), fc.array(fc.boolean()));
-/** Names that provoke: the ones every object has, the encoder's own markers, the doubles of {@link DOUBLES}. */
+/** Names that provoke: the ones every object has, the stock encoder's own markers, the doubles of {@link DOUBLES}. */
 export const DOUBLES: ReadonlySet<string> = new Set(["sleep.duration", "constructor"]);
-const key = fc.oneof(
-  text.filter((name) => name !== ""),
-  fc.constantFrom(...DOUBLES, "__proto__", "bytesValue", '"bytesValue":"AAAA"'),
-);
-const doubles = fc.dictionary(fc.constantFrom(...DOUBLES), fc.oneof(fc.integer(), fc.integer({ min: -(2 ** 45), max: 2 ** 45 }), number));
-const attributes: fc.Arbitrary<Attributes> = fc
-  .tuple(fc.dictionary(key, value, { maxKeys: 6 }), doubles)
-  .map(([any, some]) => ({ ...any, ...some }));
-const millis = fc.oneof(fc.integer({ min: 0, max: 9_999_999_999_999 }), fc.integer({ min: 1_700_000_000_000, max: 1_800_000_000_000 }));
+
+/** What the values in a span are taken from: `name` for attribute names, `integer` for what stands in arrays. */
+interface Values {
+  readonly text: fc.Arbitrary<string>;
+  readonly name: fc.Arbitrary<string>;
+  readonly integer: fc.Arbitrary<number>;
+  readonly number: fc.Arbitrary<number>;
+  readonly millis: fc.Arbitrary<number>;
+}
+
+function attributesOf({ text, name, integer, number }: Values): fc.Arbitrary<Attributes> {
+  const value = fc.oneof(text, number, fc.boolean(), fc.array(text), fc.array(integer), fc.array(fc.boolean()));
+  const key = fc.oneof(name, fc.constantFrom(...DOUBLES, "__proto__", "bytesValue", '"bytesValue":"AAAA"'));
+  const double = fc.oneof(fc.integer(), fc.integer({ min: -(2 ** 45), max: 2 ** 45 }), number);
+  return fc
+    .tuple(fc.dictionary(key, value, { maxKeys: 6 }), fc.dictionary(fc.constantFrom(...DOUBLES), double))
+    .map(([any, some]) => ({ ...any, ...some }));
+}
+
 const optional = <T, K extends string>(name: K, of: fc.Arbitrary<T>) =>
   fc.option(of).map((given) => (given === null ? {} : { [name]: given }) as { readonly [name in K]?: T });
 
-const link: fc.Arbitrary<SpanLink> = fc
-  .tuple(
-    fc.record({ traceId: hex(32), spanId: hex(16), traceFlags: fc.nat(255), isRemote: fc.boolean(), attributes }),
-    optional("traceState", text),
-  )
-  .map(([rest, state]) => ({ ...rest, ...state }));
+function linkOf(text: fc.Arbitrary<string>, attributes: fc.Arbitrary<Attributes>): fc.Arbitrary<SpanLink> {
+  return fc
+    .tuple(
+      fc.record({ traceId: hex(32), spanId: hex(16), traceFlags: fc.nat(255), isRemote: fc.boolean(), attributes }),
+      optional("traceState", text),
+    )
+    .map(([rest, state]) => ({ ...rest, ...state }));
+}
 
-const anySpan: fc.Arbitrary<Span> = fc
-  .tuple(
-    fc.record({
-      traceId: hex(32),
-      spanId: hex(16),
-      parentIsRemote: fc.boolean(),
-      traceFlags: fc.nat(255),
-      name: text,
-      kind: fc.constantFrom("internal", "server", "client", "producer", "consumer"),
-      times: fc.tuple(millis, millis),
-      attributes,
-      events: fc.array(fc.record({ name: text, time: millis, attributes }), { maxLength: 3 }),
-      links: fc.array(link, { maxLength: 3 }),
-      status: fc.oneof(fc.constant({ code: "unset" as const }), fc.record({ code: fc.constant("error" as const), message: text })),
-      scope: fc.constantFrom("workflow", "gen_ai"),
-    }),
-    optional("parentSpanId", hex(16)),
-    optional("traceState", text),
-  )
-  .map(([{ times, ...rest }, parent, state]) => ({
-    ...rest,
-    ...parent,
-    ...state,
-    start: Math.min(...times),
-    end: Math.max(...times),
-    role: "step" as const,
-  }));
+export function runsWith(values: Values): fc.Arbitrary<MappedRun> {
+  const { text, millis } = values;
+  const attributes = attributesOf(values);
+  const anySpan: fc.Arbitrary<Span> = fc
+    .tuple(
+      fc.record({
+        traceId: hex(32),
+        spanId: hex(16),
+        parentIsRemote: fc.boolean(),
+        traceFlags: fc.nat(255),
+        name: text,
+        kind: fc.constantFrom("internal", "server", "client", "producer", "consumer"),
+        times: fc.tuple(millis, millis),
+        attributes,
+        events: fc.array(fc.record({ name: text, time: millis, attributes }), { maxLength: 3 }),
+        links: fc.array(linkOf(text, attributes), { maxLength: 3 }),
+        status: fc.oneof(fc.constant({ code: "unset" as const }), fc.record({ code: fc.constant("error" as const), message: text })),
+        scope: fc.constantFrom("workflow", "gen_ai"),
+      }),
+      optional("parentSpanId", hex(16)),
+      optional("traceState", text),
+    )
+    .map(([{ times, ...rest }, parent, state]) => ({
+      ...rest,
+      ...parent,
+      ...state,
+      start: Math.min(...times),
+      end: Math.max(...times),
+      role: "step" as const,
+    }));
+  return fc.record({ resource: attributes, spans: fc.array(anySpan, { maxLength: 8 }) });
+}
 
-export const anyRun: fc.Arbitrary<MappedRun> = fc.record({ resource: attributes, spans: fc.array(anySpan, { maxLength: 8 }) });
+const text = fc.string({ unit: "grapheme" }).map((value) => value.toWellFormed());
+const integer = fc.oneof(fc.maxSafeInteger(), fc.integer(), fc.constantFrom(0, -1, 2 ** 62, -(2 ** 63)));
+
+/** Any that the mapper could make. */
+export const anyRun = runsWith({
+  text,
+  name: text.filter((name) => name !== ""),
+  integer,
+  number: fc.oneof(
+    integer,
+    fc.double({ noNaN: true, noDefaultInfinity: true }).filter((value) => Math.abs(value) < 2 ** 63),
+  ),
+  millis: fc.oneof(fc.integer({ min: 0, max: 9_999_999_999_999 }), fc.integer({ min: 1_700_000_000_000, max: 1_800_000_000_000 })),
+});
 
 const KINDS = ["", "internal", "server", "client", "producer", "consumer"];
 

@@ -19,7 +19,7 @@ it.each([
   ["EPROTO", "tls options"],
   ["ERR_OSSL_PEM_NO_START_LINE", "tls options"],
   ["HPE_INVALID_CONSTANT", "4318"],
-  ["UND_ERR_INVALID_ARG", "endpoint and headers"],
+  ["ERR_INVALID_CHAR", "endpoint and headers"],
 ])("%s is misconfigured and names the fix", (code, fix) => {
   expect(classifyError(error(code), context)).toEqual({ kind: "misconfigured", reason: expect.stringContaining(fix) });
 });
@@ -36,7 +36,7 @@ it.each(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"
   },
 );
 
-it.each(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"])("%s is retried; it may have been this request", (code) => {
+it.each(["ECONNRESET", "EPIPE"])("%s is retried; it may have been this request", (code) => {
   expect(classifyError(error(code), context)).toMatchObject({ kind: "retry", scope: "destination", suspect: true });
 });
 

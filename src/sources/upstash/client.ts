@@ -1,8 +1,8 @@
 import { setTimeout as timer } from "node:timers/promises";
+import { createHttpClient } from "../../http/client.ts";
 import type { BudgetSnapshot, RunSource } from "../source.ts";
 import { createBudget } from "./budget.ts";
 import type { UpstashSourceConfig } from "./config.ts";
-import { createAgent } from "./exchange.ts";
 import { fetchRuns } from "./fetch-runs.ts";
 import { createGrouped, type Limits, listRuns } from "./listing.ts";
 import { createMessageLog } from "./message-log.ts";
@@ -20,11 +20,15 @@ export interface UpstashDeps extends Partial<Pick<Channel, "now" | "monotonic" |
 /** 30 s is what the slowest page took elsewhere several times over; 32 MiB is 10 runs of 3 MiB each. */
 const LIMITS: Limits = { deadlineMs: 30_000, maxBodyBytes: 32 * 1024 * 1024 };
 
+const MAX_CONNECTIONS = 64;
+/** Longer than the usual poll interval: an idle source does not begin anew each time. */
+const KEEP_ALIVE_MS = 30_000;
+
 /** A source that reads Upstash's log API. The contract, and what each method does, stands in source.ts. */
 export function createUpstashSource(config: UpstashSourceConfig, deps: UpstashDeps): RunSource {
   const { bodies, limits = LIMITS } = deps;
   const channel = openChannel(config, deps);
-  const { agent, budget, turns, now, monotonic } = channel;
+  const { http, budget, turns, now, monotonic } = channel;
   const grouped = createGrouped(channel);
 
   return {
@@ -40,7 +44,7 @@ export function createUpstashSource(config: UpstashSourceConfig, deps: UpstashDe
     refreshSecrets: () => config.token.refresh(),
     async close() {
       turns.close();
-      await agent.destroy();
+      http.close();
     },
   };
 }
@@ -48,9 +52,10 @@ export function createUpstashSource(config: UpstashSourceConfig, deps: UpstashDe
 function openChannel(config: UpstashSourceConfig, deps: UpstashDeps): Channel {
   const { now = Date.now, monotonic = () => performance.now(), random = Math.random, sleep = pause, observe = () => undefined } = deps;
   const budget = createBudget(config.max_requests_per_second);
+  const base = new URL(config.url);
   return {
-    agent: createAgent(),
-    base: new URL(config.url),
+    http: createHttpClient(base, { connections: MAX_CONNECTIONS, keepAliveMs: KEEP_ALIVE_MS }),
+    base,
     token: config.token,
     userAgent: deps.userAgent,
     budget,

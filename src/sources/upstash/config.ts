@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { duration, entryName, httpUrl, interval, secret } from "../../config/values.ts";
 import type { WorkflowRun } from "../../model/run.ts";
 

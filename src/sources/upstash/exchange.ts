@@ -1,7 +1,7 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { Agent, type Dispatcher } from "undici";
+import type { HttpClient } from "../../http/client.ts";
 
 /** What became of one HTTP request. Times are of the monotonic clock given, in ms. */
 export type Exchange<Body> =
@@ -23,7 +23,6 @@ export type Exchange<Body> =
 export type ReadBody<Body> = (chunks: AsyncIterable<Buffer>) => Promise<Body>;
 
 export interface ExchangeRequest<Body> {
-  readonly origin: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /** From now to the last byte, whatever happens between: a server that drips does not get longer. */
@@ -34,15 +33,10 @@ export interface ExchangeRequest<Body> {
 /** An error's body is read this far; it only serves a message. */
 const ERROR_TEXT_BYTES = 16 * 1024;
 
-/** A pool of connections of its own, which its owner destroys. Redirects are not followed; the deadline is `exchange`'s. */
-export function createAgent(): Agent {
-  return new Agent({ connections: 64, pipelining: 1, keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0, allowH2: false });
-}
-
 /** Sends one GET. Never throws for what the other side did. */
 export async function exchange<Body>(
-  agent: Agent,
-  { origin, path, headers, deadlineMs, read }: ExchangeRequest<Body>,
+  http: HttpClient,
+  { path, headers, deadlineMs, read }: ExchangeRequest<Body>,
   monotonic: () => number,
   signal: AbortSignal,
 ): Promise<Exchange<Body>> {
@@ -53,9 +47,9 @@ export async function exchange<Body>(
   signal.addEventListener("abort", abort, { once: true });
   const sentAt = monotonic();
   try {
-    const answer = await agent.request({ origin, path, method: "GET", headers, signal: stop.signal });
+    const answer = await http.request({ method: "GET", path, headers, signal: stop.signal });
     const receivedAt = monotonic();
-    const { statusCode: status, headers: received } = answer;
+    const { statusCode: status = 0, headers: received } = answer;
     const whole = <Value>(consume: ReadBody<Value>) => readDecoded(answer, consume);
     const body = status === 200 ? await whole(read) : undefined;
     const text = status === 200 ? "" : await whole((chunks) => startOf(chunks, ERROR_TEXT_BYTES)).catch(() => "");
@@ -92,9 +86,8 @@ async function startOf(chunks: AsyncIterable<Buffer>, maxBytes: number): Promise
 }
 
 /** Whatever happens, nothing of the body stays behind, neither bytes to come nor an error nobody hears. */
-async function readDecoded<Value>({ headers, body }: Dispatcher.ResponseData, read: ReadBody<Value>): Promise<Value> {
-  const encoding = String(headers["content-encoding"] ?? "identity").toLowerCase();
-  body.on("error", () => undefined);
+async function readDecoded<Value>(body: IncomingMessage, read: ReadBody<Value>): Promise<Value> {
+  const encoding = String(body.headers["content-encoding"] ?? "identity").toLowerCase();
   try {
     if (encoding === "identity") return await read(body);
     if (encoding !== "gzip" && encoding !== "x-gzip") throw Object.assign(new Error(), { code: "an encoding that was not asked for" });

@@ -1,5 +1,5 @@
-import type { Agent } from "undici";
 import type { Secret } from "../../config/values.ts";
+import type { HttpClient } from "../../http/client.ts";
 import type { Purpose, Reply } from "../source.ts";
 import { dateOf, pauseAsked, rateFactsOf, refusalOf } from "./answer.ts";
 import type { Budget } from "./budget.ts";
@@ -9,7 +9,7 @@ import { LONGEST_WAIT_MS, type Turns } from "./turns.ts";
 
 /** What every request of one source shares. */
 export interface Channel {
-  readonly agent: Agent;
+  readonly http: HttpClient;
   readonly base: URL;
   readonly token: Secret;
   readonly userAgent: string;
@@ -90,7 +90,7 @@ async function askOnce<Value>(channel: Channel, request: Ask<Value>, token: stri
     "user-agent": channel.userAgent,
   };
   const { deadlineMs, read } = request;
-  const result = await exchange(channel.agent, { origin: base.origin, path, headers, deadlineMs, read }, monotonic, signal);
+  const result = await exchange(channel.http, { path, headers, deadlineMs, read }, monotonic, signal);
   const reply = understand(channel, result, path, token);
   const status = result.kind === "answer" ? result.status : undefined;
   observe({ purpose: request.purpose, outcome: "reason" in reply ? reply.reason : reply.kind, status, ms: monotonic() - startedAt });

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * The log API's wire shape as its published sources describe it, every field optional: the API leaves

@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Purpose } from "../../../src/sources/source.ts";
-import { json, never, serve, sourceOf } from "./api-server.ts";
+import { json, never, serve, simulatedTime, sourceOf } from "./api-server.ts";
 
 const EMPTY = { runs: [] };
 const DATE = "Wed, 08 Jan 2025 12:47:43 GMT";
@@ -110,7 +110,14 @@ test("the API's lower limit is adopted, its use and 429s are shown", async () =>
 
 test("requests that wait for the budget go in the order of their purpose", async () => {
   const { url, asked } = await serve((_, response) => json(response, EMPTY));
-  const { source } = sourceOf(url, {}, { max_requests_per_second: 1 });
+  const time = simulatedTime();
+  let sent = 0;
+  const sleep: typeof time.sleep = async (ms, signal) => {
+    sent += 1; // every request has a connection of its own: the next one leaves when this one has arrived
+    await vi.waitUntil(() => asked.length === sent);
+    await time.sleep(ms, signal);
+  };
+  const { source } = sourceOf(url, { sleep, monotonic: time.monotonic }, { max_requests_per_second: 1 });
   const purposes: Purpose[] = ["sweep", "backfill", "open", "feed", "newest", "probe", "ancestors"];
   await Promise.all(purposes.map((purpose) => source.list({ state: purpose }, purpose, never)));
   expect(asked.map(({ query }) => query.get("state"))).toEqual(["sweep", "probe", "feed", "newest", "open", "ancestors", "backfill"]);

@@ -1,23 +1,13 @@
-import type { HrTime, Link, Attributes as OtelAttributes, SpanContext } from "@opentelemetry/api";
+import type { Link, Attributes as OtelAttributes, SpanContext } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
-import type { Millis } from "../model/run.ts";
-import type { Attributes, Span, SpanLink } from "../trace/span.ts";
-import { SCOPES } from "./scope.ts";
+import { hrTime } from "../../src/otlp/numbers.ts";
+import { SCOPES } from "../../src/otlp/scope.ts";
+import type { Attributes, Span, SpanLink } from "../../src/trace/span.ts";
 
 /** OpenTelemetry's numbers; its serializers add one to the kind. */
 const KINDS = { internal: 0, server: 1, client: 2, producer: 3, consumer: 4 } as const;
 const STATUS = { unset: 0, error: 2 } as const;
-
-/** The last whole millisecond that fits the wire's unsigned 64-bit nanoseconds (in the year 2554). */
-const MAX_MILLIS = 18_446_744_073_709;
-
-/** Exact for whole milliseconds; a time before the epoch or past the wire's range is clamped to it. */
-export function hrTime(time: Millis): HrTime {
-  const clamped = time > 0 ? Math.min(time, MAX_MILLIS) : 0;
-  const seconds = Math.floor(clamped / 1000);
-  return [seconds, Math.round((clamped - seconds * 1000) * 1e6)];
-}
 
 /**
  * A span in the form that OpenTelemetry's serializers take. `attributes` turns each attribute map into what
