@@ -9,7 +9,9 @@ import { dateReading } from "./date-reading.ts";
 import { listWindows } from "./list-windows.ts";
 import type { SourceLoop } from "./loop.ts";
 import { type PatientSource, patientSource } from "./patience.ts";
-import { type Plan, planOf, RUNS_PER_WINDOW, remainingWindows, subtractWindows, totalWidth, type Window } from "./windows.ts";
+import type { Reader } from "./reader.ts";
+import type { Trouble } from "./trouble.ts";
+import { addWindows, type Plan, planOf, RUNS_PER_WINDOW, remainingWindows, subtractWindows, type Window } from "./windows.ts";
 
 /**
  * Collects the runs that were created in a range of time, whenever they ended: lists windows of it, oldest first,
@@ -83,14 +85,9 @@ export async function backfillSource(
   const source = patientSource(context);
   const begun = await begin(loop, source, args, signal);
   if ("trouble" in begun) return unread(context.source.name, args, begun.trouble.message);
-  const { reader, newest } = begun;
-  const dates = await dateReading(reader, source, "backfill", signal, wholeRuns(newest, args));
-  const range = rangeOf(args, dates, context.server.now());
-  const open = undone(range, before);
-  const shelf = args.dryRun ? undefined : createEventShelf(reader, source, open);
-  const work = { reader, source, args, dates, shelf, counts: { ...NO_COUNTS, ...before?.counts } };
-  const progress = progressOf(work, range, before?.requests ?? 0);
-  let plan = planOf(open, firstWidth(newest, totalWidth(open)));
+  let plan = earlyPlan(begun, args, before);
+  let found: Awaited<typeof known> | undefined;
+  const known = prepare(begun, source, args, before, signal);
   const listed = await listWindows(
     {
       source,
@@ -99,14 +96,22 @@ export async function backfillSource(
       purpose: "backfill",
       concurrency: args.concurrency,
       plan,
-      splits: dates === "creation",
-      openEnd: isOpenEnded(dates) ? range.to : undefined,
-      onPlan(next) {
+      later: known.then((now) => {
+        found = now;
+        const rest = subtractWindows(now.open, plan.open);
+        plan = addWindows(plan, rest);
+        return rest;
+      }),
+      splits: () => found?.work.dates === "creation",
+      openEnd: () => found?.openEnd,
+      async onPlan(next) {
+        const { work, progress } = await known;
         plan = next;
-        shelf?.release(remainingWindows(plan));
+        work.shelf?.release(remainingWindows(plan));
         return report(progress(plan));
       },
       async store(window, pages, stop) {
+        const { work, progress } = await known;
         if (!args.dryRun) await waitForRoom(context, stop);
         await storeWindow(work, window, pages, stop);
         await report(progress(plan));
@@ -114,13 +119,42 @@ export async function backfillSource(
     },
     signal,
   );
+  const { work, progress } = await known;
   if (listed.trouble !== undefined) return { ...progress(listed.plan), trouble: listed.trouble.message };
   const waiting = args.dryRun ? 0 : await settleWaiting(work, signal);
   return { ...progress(listed.plan), complete: !signal.aborted, waiting };
 }
 
+interface Begun {
+  readonly reader: Reader;
+  /** The newest page of the range, where the API gave one. */
+  readonly newest: RunPage | undefined;
+}
+
+/** All but the last window of the range is listed in the same way whatever the dates mean: that is found out meanwhile. */
+function earlyPlan({ reader, newest }: Begun, args: BackfillArgs, before: Before): Plan {
+  const { from, to } = rangeOf(args, "creation", reader.context.server.now());
+  const width = firstWidth(newest, to - from);
+  return planOf(before === undefined ? [{ from, to: to - Math.ceil(width) }] : [], width);
+}
+
+/** What depends on the meaning of the dates. @throws StoreError */
+async function prepare({ reader, newest }: Begun, source: PatientSource, args: BackfillArgs, before: Before, signal: AbortSignal) {
+  const dates = await dateReading(reader, source, "backfill", signal, wholeRuns(newest, args));
+  const range = rangeOf(args, dates, reader.context.server.now());
+  const open = undone(range, before);
+  const shelf = args.dryRun ? undefined : createEventShelf(reader, source, open);
+  const work: BackfillWork = { reader, source, args, dates, shelf, counts: { ...NO_COUNTS, ...before?.counts } };
+  const openEnd = isOpenEnded(dates) ? range.to : undefined;
+  return { work, open, openEnd, progress: progressOf(work, range, before?.requests ?? 0) };
+}
 /** The newest page of the range is asked for while the source is opened, which may be a request of its own. @throws StoreError */
-async function begin(loop: Pick<SourceLoop, "context" | "reader">, source: PatientSource, args: BackfillArgs, signal: AbortSignal) {
+async function begin(
+  loop: Pick<SourceLoop, "context" | "reader">,
+  source: PatientSource,
+  args: BackfillArgs,
+  signal: AbortSignal,
+): Promise<Begun | { readonly trouble: Trouble }> {
   const stop = new AbortController();
   const query = { ...queryOf(args), fromDate: args.from, toDate: args.to };
   const asked = source.list(query, "backfill", AbortSignal.any([signal, stop.signal]));

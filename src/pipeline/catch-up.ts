@@ -47,7 +47,7 @@ async function listRest(
       purpose,
       concurrency: CONCURRENCY,
       plan: planOf([range], width),
-      splits: true,
+      splits: () => true,
       async store(_, pages, stop) {
         for (const page of pages) {
           if (stop.aborted) return;

@@ -4,6 +4,7 @@ import type { ServerClock } from "./clock.ts";
 import { readPages } from "./paging.ts";
 import type { Trouble } from "./trouble.ts";
 import {
+  addWindows,
   finishWindow,
   learnWidth,
   type Plan,
@@ -28,10 +29,12 @@ export interface WindowListing {
   /** Windows listed at once. */
   readonly concurrency: number;
   readonly plan: Plan;
+  /** The rest of it, where that has to be found out first; nothing is stored before. */
+  readonly later?: Promise<readonly Window[]>;
   /** `fromDate` and `toDate` compare the time of creation, which is the order of the pages: a window can be cut between two. */
-  readonly splits: boolean;
+  readonly splits: () => boolean;
   /** The window that ends here is asked for without an end. */
-  readonly openEnd?: number | undefined;
+  readonly openEnd?: () => number | undefined;
   /** Pages of a window, oldest first; a dense window may come in several parts. One call at a time. */
   readonly store: (window: Window, pages: readonly RunPage[], signal: AbortSignal) => Promise<void>;
   /** Called after everything of a window is stored. */
@@ -69,6 +72,8 @@ interface Board {
   readonly listing: WindowListing;
   readonly stop: AbortController;
   plan: Plan;
+  /** Nothing is added to it any more. */
+  isWhole: boolean;
   readonly listed: Set<Listed>;
   /** The last hand-over, and how many wait. */
   stored: Promise<void>;
@@ -88,11 +93,14 @@ export async function listWindows(listing: WindowListing, signal: AbortSignal): 
     listing,
     stop,
     plan,
+    isWhole: false,
     listed: new Set(),
     stored: Promise.resolve(),
     waiting: 0,
     changed: Promise.withResolvers(),
   };
+  board.stored = completePlan(board);
+  board.stored.catch(() => undefined); // told below
   try {
     await Promise.all(Array.from({ length: concurrency }, () => work(board)));
     await board.stored;
@@ -103,12 +111,25 @@ export async function listWindows(listing: WindowListing, signal: AbortSignal): 
   return { plan: board.plan, ...(board.trouble && { trouble: board.trouble }) };
 }
 
+async function completePlan(board: Board): Promise<void> {
+  try {
+    const windows = await board.listing.later;
+    board.plan = addWindows(board.plan, windows ?? []);
+  } catch (error) {
+    board.stop.abort();
+    throw error;
+  } finally {
+    board.isWhole = true;
+    tell(board);
+  }
+}
+
 /** One worker: takes windows until there is nothing left to be had, also of the others' windows. */
 async function work(board: Board): Promise<void> {
   while (!board.stop.signal.aborted) {
     const taken = takeWindow(board.plan, board.listing.concurrency) ?? takeShare(board);
     if (taken === undefined) {
-      if (board.listed.size === 0) return tell(board);
+      if (board.listed.size === 0 && board.isWhole) return tell(board);
       await board.changed.promise;
       continue;
     }
@@ -129,7 +150,7 @@ async function work(board: Board): Promise<void> {
 
 /** The older half of what another worker has left; undefined where none has enough. */
 function takeShare(board: Board): { readonly plan: Plan; readonly window: Window } | undefined {
-  if (!board.listing.splits) return undefined;
+  if (!board.listing.splits()) return undefined;
   const left = (one: Listed) => pagesLeft(one, board.plan);
   const [most] = [...board.listed].sort((a, b) => left(b) - left(a));
   if (most === undefined || left(most) < WORTH_SHARING) return undefined;
@@ -168,8 +189,8 @@ async function listWindow(board: Board, listed: Listed): Promise<void> {
         listing.server.observe(reply.serverTime);
         held.push(reply.value);
         note(listed, reply.value);
-        if (reply.value.cursor === undefined || (listing.splits && listed.low < listed.window.from)) return true;
-        if (listing.splits && isDense(listed)) {
+        if (reply.value.cursor === undefined || (listing.splits() && listed.low < listed.window.from)) return true;
+        if (listing.splits() && isDense(listed)) {
           ({ plan: board.plan, window: listed.window } = splitWindow(board.plan, listed.window, listed.low, listed.runs));
           return true;
         }
@@ -202,7 +223,7 @@ function isDense({ window, low, pages }: Listed): boolean {
 }
 
 function datesOf({ openEnd }: WindowListing, { from, to }: Window): Pick<RunQuery, "fromDate" | "toDate"> {
-  return { fromDate: from - OVERLAP_MS, ...(to !== openEnd && { toDate: to + OVERLAP_MS }) };
+  return { fromDate: from - OVERLAP_MS, ...(to !== openEnd?.() && { toDate: to + OVERLAP_MS }) };
 }
 
 /** Behind what others have handed over; at most so many wait. */

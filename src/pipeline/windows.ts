@@ -35,6 +35,11 @@ export function planOf(open: readonly Window[], width: number): Plan {
   return { open: open.filter((window) => window.from <= window.to), active: [], width: Math.max(1, width) };
 }
 
+/** Of more than was known at first: oldest first, and disjoint from all there is. */
+export function addWindows(plan: Plan, windows: readonly Window[]): Plan {
+  return { ...plan, open: [...plan.open, ...windows].sort((a, b) => a.from - b.from) };
+}
+
 /** The oldest part of what is open, as a window of its own; undefined where nothing is. */
 export function takeWindow(plan: Plan, workers: number): { readonly plan: Plan; readonly window: Window } | undefined {
   const [first, ...later] = plan.open;
