@@ -164,7 +164,7 @@ function launch(state: DeliveryState, { loaded: { batch }, run }: Work): void {
 
 /** A state that cannot be read or written now: nothing more is sent until it can, or it would all be sent again. */
 function pauseForState(state: DeliveryState, error: unknown): void {
-  if (!(error instanceof StoreError)) throw error;
+  if (!(error instanceof StoreError) || error.kind === "corrupt") throw error;
   const { log, destination } = state.context;
   log.error({ destination: destination.name, kind: error.kind, error: error.message }, "the state cannot be used: delivery waits for it");
   pauseBusy(state, `the state cannot be used (${error.kind})`, (attempts) => retryDelay(state, attempts, undefined));

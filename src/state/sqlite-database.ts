@@ -108,6 +108,8 @@ function guarded<T>(work: () => T): T {
 
 /** The driver's error as a `StoreError`; anything else (a bug) as it is. */
 export function storeError(error: unknown): unknown {
+  // a number that none of ours can be; the driver refuses it by itself
+  if (error instanceof RangeError && "code" in error && error.code === "ERR_OUT_OF_RANGE") return new StoreError("corrupt", error.message);
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return error;
   const kind = error.errcode === SHORT_READ ? "corrupt" : KINDS[error.errcode & 0xff];
   return new StoreError(kind ?? "other", `${error.message} (SQLite ${error.errcode})`);
