@@ -33,8 +33,9 @@ export interface DelivererSnapshot {
   readonly quarantined: number;
 }
 
-/** How often the queue is looked at without being rung for, in ms. */
+/** How often the queue is looked at without being rung for, in ms: while something is in it, and while nothing is (whoever fills it rings). */
 const LOOK_EVERY_MS = 1_000;
+const LOOK_IDLE_MS = 30_000;
 /** What requests in flight get when a drain is stopped, in ms. */
 const DRAIN_GRACE_MS = 5_000;
 
@@ -45,7 +46,7 @@ export function createDeliverer(context: DeliverContext): Deliverer {
       const requests = new AbortController();
       while (!signal.aborted && state.bug === undefined) {
         const idle = await step(state, requests.signal, signal);
-        if (idle) await context.wake.wait(LOOK_EVERY_MS, signal);
+        if (idle) await context.wake.wait(LOOK_IDLE_MS, signal);
       }
       await finish(state, requests, grace);
     },
