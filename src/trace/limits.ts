@@ -19,23 +19,22 @@ const ORDER = NAMES.flatMap((name) => [name, name + SIZE_SUFFIX]);
 
 /** A span with as many attributes as the settings allow, within the limits of OTLP. */
 export function finished(span: Span, settings: MappingSettings): Span {
-  const attributes = limited(span.attributes, settings);
+  const within = limited(span.attributes, settings);
+  const attributes = settings.traces.attributes === "full" ? within : lean(within, ORDER, LEAN_LIMIT);
   const { message } = span.status;
-  const full = settings.traces.attributes === "full";
-  if (full && attributes === span.attributes && message === undefined && span.events.length === 0) return span;
+  if (attributes === span.attributes && message === undefined && span.events.length === 0) return span;
   return {
     ...span,
-    attributes: full ? attributes : lean(attributes, ORDER, LEAN_LIMIT),
-    events: span.events.map((event) => ({ ...event, attributes: limited(event.attributes, settings) })),
-    ...(message !== undefined && { status: { ...span.status, message: cut(message, settings.traces.max_value_bytes).value } }),
+    attributes,
+    events: span.events.map(({ name, time, attributes: own }) => ({ name, time, attributes: limited(own, settings) })),
+    status: message === undefined ? span.status : { code: span.status.code, message: cut(message, settings.traces.max_value_bytes).value },
   };
 }
 
 /** Values within the limits; beside one that was cut stands its size before that, `<name>.size` (of a list: of all of it). */
 export function limited(attributes: Attributes, settings: MappingSettings): Attributes {
   const { max_value_bytes: max } = settings.traces;
-  const names = Object.keys(attributes);
-  if (names.every((name) => isSurelyWithin(attributes[name], max))) return attributes;
+  if (areSurelyWithin(attributes, max)) return attributes;
   const kept: Record<string, AttributeValue> = {};
   for (const [name, value] of Object.entries(attributes)) {
     const limit = limitOf(name, max);
@@ -46,6 +45,11 @@ export function limited(attributes: Attributes, settings: MappingSettings): Attr
     if (size !== undefined) kept[name + SIZE_SUFFIX] = attributes[name + SIZE_SUFFIX] ?? size;
   }
   return kept;
+}
+
+function areSurelyWithin(attributes: Attributes, maxBytes: number): boolean {
+  for (const name of Object.keys(attributes)) if (!isSurelyWithin(attributes[name], maxBytes)) return false;
+  return true;
 }
 
 /** Told without counting bytes: a UTF-16 unit is at most three of them. Nearly every value is. */

@@ -94,8 +94,8 @@ function sleepTimes(step: Step, { sleeps }: Surroundings): Statement {
  */
 function callTimes(step: Step, { next }: Surroundings): Statement {
   const { createdAt, callType } = step;
-  const date = httpDate(header(step.call?.responseHeaders, "date"));
   if (createdAt === undefined || callType === "fromCallback") return { end: createdAt };
+  const date = httpDate(header(step.call?.responseHeaders, "date"));
   const answered = date !== undefined && date <= next && date + SECOND > createdAt ? date : undefined;
   const isLater = answered !== undefined && answered - createdAt > SECOND;
   if (isLater) return { start: createdAt, end: answered, inferred: (step.retries ?? 0) > 0 };
@@ -145,6 +145,7 @@ export function showsEndReading(step: Step): boolean {
 }
 
 export function lastErrorTime(step: Pick<Step, "errors">): Millis | undefined {
-  const times = step.errors.flatMap((error) => error.time ?? []);
-  return times.length === 0 ? undefined : times.reduce((latest, time) => Math.max(latest, time));
+  let latest: Millis | undefined;
+  for (const { time } of step.errors) if (time !== undefined) latest = Math.max(latest ?? time, time);
+  return latest;
 }
