@@ -21,7 +21,11 @@ export function define<T extends AttributeType>(name: string, type: T, on: strin
   return { name, type, on, says };
 }
 
-/** Attributes in the making; they are exported in the order in which they are set. */
+/**
+ * Attributes in the making; they are exported in the order in which they are set. Where they may be more than a dozen,
+ * they are made in two objects and spread into a third: one that gets more keys than that one by one becomes a hash
+ * table, which is several times slower to make and to read.
+ */
 export type NewAttributes = Record<string, AttributeValue>;
 
 /** Sets one attribute, unless there is no value or OTLP could not carry it: no NaN, no infinity, no integer that is not exact. */

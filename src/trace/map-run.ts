@@ -63,12 +63,13 @@ function runSpan(mapping: Mapping, times: Timeline, path: CriticalPath, facts: R
   const { run, placement, naming, settings } = mapping;
   const failed = run.state === "RUN_FAILED";
   const error = failed ? lastError(mapping, times) : undefined;
-  const attributes: NewAttributes = { ...naming.attributes, ...mapping.identity };
-  setRun(attributes, mapping, times, facts);
-  setCounts(attributes, mapping, times);
-  setPath(attributes, path);
-  set(attributes, ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined);
-  setPayloads(attributes, mapping);
+  const own: NewAttributes = { ...naming.attributes, ...mapping.identity };
+  setRun(own, mapping, times, facts);
+  const figures: NewAttributes = {};
+  setCounts(figures, mapping, times);
+  setPath(figures, path);
+  set(figures, ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined);
+  setPayloads(figures, mapping);
   const span = spanOf(mapping, {
     spanId: mapping.runSpanId,
     name: spanName(naming.name, "workflow"),
@@ -76,7 +77,7 @@ function runSpan(mapping: Mapping, times: Timeline, path: CriticalPath, facts: R
     start: times.start,
     end: times.end,
     role: "run",
-    attributes,
+    attributes: { ...own, ...figures },
     events: runEvents(mapping, times),
     links: [...placement.links, ...resumedLinks(facts)],
     status: failed ? failedStatus(mapping, error) : undefined,

@@ -19,12 +19,16 @@ export function stepSpan(mapping: Mapping, time: StepTime, spanId: string, criti
   const genAi = isCall && step.call !== undefined ? genAiAttributes(step.call, step.out, mapping.settings.traces.gen_ai) : undefined;
   const error = failed ? step.errors.at(-1) : undefined;
   const badStatus = isCall ? failedCallStatus(step.call) : undefined;
-  const attributes: NewAttributes = { ...mapping.identity };
-  setStep(attributes, mapping, time, critical);
-  setType(attributes, mapping, time);
-  if (step.call !== undefined) Object.assign(attributes, capturedCallHeaders(mapping, step.call), genAi && texts(mapping, genAi));
-  set(attributes, ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : badStatus?.toString());
-  setPayloads(attributes, mapping, step);
+  const own: NewAttributes = { ...mapping.identity };
+  setStep(own, mapping, time, critical);
+  setType(own, mapping, time);
+  const more: NewAttributes = step.call === undefined ? own : {};
+  if (step.call !== undefined) {
+    setCall(more, mapping, step.call);
+    Object.assign(more, capturedCallHeaders(mapping, step.call), genAi && texts(mapping, genAi));
+  }
+  set(more, ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : badStatus?.toString());
+  setPayloads(more, mapping, step);
   return spanOf(mapping, {
     spanId,
     name: spanName(text(mapping, mapping.naming.stepName(step.name)), role === "delivery" ? "delivery" : step.type || "step"),
@@ -32,7 +36,7 @@ export function stepSpan(mapping: Mapping, time: StepTime, spanId: string, criti
     start: time.start,
     end: time.end,
     role: role === "delivery" ? "delivery" : "step",
-    attributes,
+    attributes: more === own ? own : { ...own, ...more },
     events: errorEvents(mapping, step.errors, failed, time.end),
     status: failed ? failedStatus(mapping, error) : badStatus === undefined ? undefined : { code: "error" },
     scope: genAi === undefined ? undefined : "gen_ai",
@@ -82,7 +86,6 @@ function setType(made: NewAttributes, mapping: Mapping, { step, sleep }: StepTim
     set(made, ATTRIBUTES.INVOKED_ID, text(mapping, invoked.id));
     set(made, ATTRIBUTES.INVOKED_URL, urlText(mapping, invoked.url));
   }
-  if (step.call !== undefined) setCall(made, mapping, step.call);
 }
 
 function setPayloads(made: NewAttributes, mapping: Mapping, { out, call }: Step): void {
