@@ -38,18 +38,19 @@ const KINDS: Readonly<Record<string, PathKind>> = {
  * the failed one, types unknown to this version) is `unknown`; of what was retried, all after the first error is `retry`.
  */
 export function criticalPath({ start, end, steps, deliveries }: Timeline): CriticalPath {
-  const last = new Map<number, StepTime>();
+  const path: StepTime[] = [];
   for (const step of steps) {
     if (!isWork(step)) continue;
-    const rival = last.get(step.group);
-    if (rival === undefined || outlasts(step, rival)) last.set(step.group, step);
+    const last = path.at(-1);
+    if (last?.group !== step.group) path.push(step);
+    else if (outlasts(step, last)) path[path.length - 1] = step;
   }
-  const stretches: Stretch[] = [];
-  for (const time of last.values()) {
-    stretches.push({ kind: kindOf(time), start: time.start, end: time.end, parts: time.parts, errors: time.step.errors });
-  }
+  const stretches = path.map(
+    (time): Stretch => ({ kind: kindOf(time), start: time.start, end: time.end, parts: time.parts, errors: time.step.errors }),
+  );
   for (const { group, index, start: from, end: to, parts, errors } of deliveries) {
-    if (index === undefined || last.get(group)?.index === index) stretches.push({ kind: "run", start: from, end: to, parts, errors });
+    const isOnPath = index === undefined || path.some((step) => step.group === group && step.index === index);
+    if (isOnPath) stretches.push({ kind: "run", start: from, end: to, parts, errors });
   }
   // Steps come in order.
   if (deliveries.length > 0) stretches.sort((a, b) => a.start - b.start);
@@ -67,7 +68,7 @@ export function criticalPath({ start, end, steps, deliveries }: Timeline): Criti
     charge(stretch.kind, firstRetriedError(stretch));
     charge("retry", stretch.end);
   }
-  return { steps: new Set(last.values()), durations };
+  return { steps: new Set(path), durations };
 }
 
 /** In a failed run nothing waited for the siblings of the step that failed. */

@@ -40,23 +40,21 @@ export function mapRun(run: WorkflowRun, placement: Placement, settings: Mapping
   const mapping = mappingOf(run, placement, settings);
   const times = timeline(run, facts.events, settings.traces.min_queue, facts.childEnd);
   const path = criticalPath(times);
-  const spans = [runSpan(mapping, times, path, facts), ...delaySpans(mapping, times)];
+  const spans: Span[] = [];
+  const add = (span: Span) => void spans.push(finished(span, settings));
   const invokes = new Set<string>();
+  add(runSpan(mapping, times, path, facts));
+  delaySpans(mapping, times).forEach(add);
   for (const [time, id] of stepIds(run, times.steps)) {
-    spans.push(stepSpan(mapping, time, id.spanId, path.steps.has(time)));
-    for (const part of partSpans(mapping, time, id)) spans.push(part);
+    add(stepSpan(mapping, time, id.spanId, path.steps.has(time)));
+    partSpans(mapping, time, id).forEach(add);
     if (time.step.type === "Invoke") invokes.add(id.spanId);
   }
-  for (const delivery of times.deliveries) for (const span of deliverySpans(mapping, delivery)) spans.push(span);
-  const traces = inSeveralTraces(
-    spans.map((span) => finished(span, settings)),
-    run,
-    settings.traces,
-    invokes,
-  );
+  for (const delivery of times.deliveries) deliverySpans(mapping, delivery).forEach(add);
+  const traces = inSeveralTraces(spans, run, settings.traces, invokes);
   // The failure function settles later: it must not decide where the others lie.
   const failure = failureSpans(mapping, times.end, facts.events, facts.failureNumber).map((span) => finished(span, settings));
-  return { resource: resourceOf(mapping), spans: [...traces, ...failure] };
+  return { resource: resourceOf(mapping), spans: failure.length === 0 ? traces : [...traces, ...failure] };
 }
 
 function runSpan(mapping: Mapping, times: Timeline, path: CriticalPath, facts: RunFacts): Span {

@@ -141,7 +141,7 @@ export function begunBy(step: Step): Millis | undefined {
 /** A Wait or Invoke whose createdAt is well after its own start speaks for all of the run: the log has one way of marking them. */
 export function showsEndReading(step: Step): boolean {
   const start = ownStart(step);
-  return hasResult(step) && start !== undefined && isWellAfter(step, start);
+  return start !== undefined && hasResult(step) && isWellAfter(step, start);
 }
 
 export function lastErrorTime(step: Pick<Step, "errors">): Millis | undefined {

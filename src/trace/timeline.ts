@@ -63,6 +63,8 @@ const HELD_BACK = 100;
 
 const NONE: readonly never[] = [];
 
+const NO_SLEEPS: ReadonlyMap<Step, Millis> = new Map();
+
 /** Nothing is known of other runs. */
 const NO_CHILDREN: ChildEnd = () => undefined;
 
@@ -110,8 +112,7 @@ export function timeline(
   const steps: StepTime[] = [];
   let boundary = first.time;
   for (const [position, group] of run.groups.entries()) {
-    const fork = boundary;
-    for (const time of timeGroup(reading, group, position, fork)) {
+    for (const time of timeGroup(reading, group, position, boundary)) {
       steps.push(time);
       boundary = Math.max(boundary, time.end);
     }
@@ -220,19 +221,21 @@ function firstDelivery({ run, start, end, earliest, log }: Reading): { time: Mil
   return { time, heldBack: time - start > HELD_BACK };
 }
 
-/** By when each group had begun. A `next` group has no times but its errors'. Steps of the resumed run are no boundary. */
+/** By when each group had begun, and the run's end behind the last. A `next` group has no times but its errors'. Steps of the resumed run are no boundary. */
 function earliestTimes(run: WorkflowRun, start: Millis, end: Millis): Millis[] {
-  const earliest = new Array<Millis>(run.groups.length + 1).fill(end);
-  for (let position = run.groups.length - 1; position >= 0; position -= 1) {
+  const earliest = [end];
+  let later = end;
+  for (const { steps } of run.groups.toReversed()) {
     let own = Number.POSITIVE_INFINITY;
-    for (const step of run.groups[position]?.steps ?? []) {
+    for (const step of steps) {
       const begun = begunBy(step);
       if (begun === undefined) own = Math.min(own, earliestError(step, start));
       else if (!isCarried(step, start)) own = Math.min(own, Math.max(start, instant(begun)));
     }
-    earliest[position] = own < Number.POSITIVE_INFINITY ? own : (earliest[position + 1] ?? end);
+    if (own < Number.POSITIVE_INFINITY) later = own;
+    earliest.push(later);
   }
-  return earliest;
+  return earliest.reverse();
 }
 
 function earliestError({ errors }: Step, start: Millis): Millis {
@@ -256,7 +259,7 @@ function readSleeps(run: WorkflowRun, start: Millis, earliest: readonly Millis[]
     const cut = run.state === "RUN_CANCELED" && position === run.groups.length - 1;
     found.push({ step, sleep: { length: step.sleepFor, room, cut } });
   }
-  if (found.length === 0) return new Map();
+  if (found.length === 0) return NO_SLEEPS;
   const lengths = sleepLengths(found.map(({ sleep }) => sleep));
   return new Map(found.map(({ step }, index) => [step, lengths[index] ?? 0]));
 }
