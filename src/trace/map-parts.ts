@@ -7,12 +7,12 @@ import { failedCallStatus } from "./map-call.ts";
 import { type Mapping, spanOf, text } from "./mapping.ts";
 import type { Span } from "./span.ts";
 import type { StepId } from "./step-ids.ts";
-import type { StepTime } from "./timeline.ts";
 import type { Part } from "./timeline-execution.ts";
 import type { Delivery } from "./timeline-log.ts";
 
 /** Children of a step that was executed more than once or waited long for it; they tile it. */
-export function partSpans(mapping: Mapping, { parts, step }: StepTime, id: StepId): Span[] {
+export function partSpans(mapping: Mapping, id: StepId): Span[] {
+  const { parts, step } = id.time;
   const status = failedCallStatus(step.call);
   return parts.map((part, index) => {
     // A Call's last answer is its result, though it may be an error.
@@ -41,7 +41,7 @@ export function deliverySpans(mapping: Mapping, delivery: Delivery): Span[] {
   return [span, ...delivery.parts.map((part) => partSpan(mapping, part, id, part.error))];
 }
 
-function partSpan(mapping: Mapping, part: Part, { key, spanId }: StepId, error: DeliveryError | undefined): Span {
+function partSpan(mapping: Mapping, part: Part, { key, spanId }: Pick<StepId, "key" | "spanId">, error: DeliveryError | undefined): Span {
   const { id, createdAt } = mapping.run;
   const isAttempt = part.kind === "attempt";
   const attributes: NewAttributes = { ...mapping.identity };

@@ -45,10 +45,10 @@ export function mapRun(run: WorkflowRun, placement: Placement, settings: Mapping
   const invokes = new Set<string>();
   add(runSpan(mapping, times, path, facts));
   delaySpans(mapping, times).forEach(add);
-  for (const [time, id] of stepIds(run, times.steps)) {
-    add(stepSpan(mapping, time, id.spanId, path.steps.has(time)));
-    partSpans(mapping, time, id).forEach(add);
-    if (time.step.type === "Invoke") invokes.add(id.spanId);
+  for (const id of stepIds(run, times.steps)) {
+    add(stepSpan(mapping, id.time, id.spanId, path.steps.has(id.time)));
+    partSpans(mapping, id).forEach(add);
+    if (id.time.step.type === "Invoke") invokes.add(id.spanId);
   }
   for (const delivery of times.deliveries) deliverySpans(mapping, delivery).forEach(add);
   const traces = inSeveralTraces(spans, run, settings.traces, invokes);
@@ -77,7 +77,7 @@ function runSpan(mapping: Mapping, times: Timeline, path: CriticalPath, facts: R
     role: "run",
     attributes: { ...own, ...figures },
     events: runEvents(mapping, times),
-    links: [...placement.links, ...resumedLinks(facts)],
+    links: facts.resumedFrom === undefined ? placement.links : [...placement.links, resumedLink(facts.resumedFrom)],
     status: failed ? failedStatus(mapping, error) : undefined,
   });
   return { ...span, parentSpanId: placement.parentSpanId, parentIsRemote: placement.parentSpanId !== undefined };
@@ -174,8 +174,6 @@ function carriedAttributes(mapping: Mapping, step: Step): NewAttributes {
   return made;
 }
 
-function resumedLinks({ resumedFrom }: RunFacts): SpanLink[] {
-  if (resumedFrom === undefined) return [];
-  const { traceId: other, id, createdAt } = resumedFrom;
-  return [{ ...runSpanContext(id, createdAt), ...(other !== undefined && { traceId: other }), attributes: {} }];
+function resumedLink({ traceId: other, id, createdAt }: NonNullable<RunFacts["resumedFrom"]>): SpanLink {
+  return { ...runSpanContext(id, createdAt), ...(other !== undefined && { traceId: other }), attributes: {} };
 }

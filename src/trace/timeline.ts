@@ -135,51 +135,38 @@ function timeGroup(reading: Reading, group: StepGroup, position: number, boundar
   };
   return group.steps.map((step, index) => {
     const role = roleOf(step, group, reading.start);
-    const at = { group: position, index, size, role };
-    if (role === "initial" || role === "carried") return pointOf(step, at, reading, boundary);
-    const exact = reading.log?.steps[position]?.[index];
-    const stated = role === "step" ? statementOf(step, surroundings) : deliveryTimes(step);
-    const settled = settle(exact === undefined ? stated : refined(stated, exact), surroundings, reading);
-    return stepTime(step, at, settled, role === "step" ? sleepOf(step, settled, reading, exact?.asked) : undefined, exact);
+    const isPoint = role === "initial" || role === "carried";
+    const exact = isPoint ? undefined : reading.log?.steps[position]?.[index];
+    const window = isPoint ? pointOf(step, reading, boundary) : settle(stated(step, role, exact, surroundings), surroundings, reading);
+    const { start, end, source, adjusted } = window;
+    const sleep = role === "step" ? sleepOf(step, window, reading, exact?.asked) : undefined;
+    const time = { step, group: position, index, size, role, start, end, source, adjusted, sleep, attempts: undefined, parts: NONE };
+    return exact === undefined ? time : refinedStep(time, exact);
   });
 }
 
-type Place = Pick<StepTime, "group" | "index" | "size" | "role">;
 type Settled = Pick<StepTime, "start" | "end" | "source" | "adjusted">;
 
-function pointOf(step: Step, at: Place, { start }: Reading, boundary: Millis): StepTime {
+function pointOf(step: Step, { start }: Reading, boundary: Millis): Settled {
   const time = Math.min(Math.max(instant(step.createdAt ?? start), start), boundary);
-  return stepTime(step, at, { start: time, end: time, source: "log", adjusted: false }, undefined, undefined);
+  return { start: time, end: time, source: "log", adjusted: false };
 }
 
 /** The message log's times go first. */
-function refined(stated: Statement, { start, end }: Exact): Statement {
-  if (end !== undefined) return { start: start ?? stated.start, end };
-  return { start: start ?? stated.start, end: stated.end, planned: stated.planned, inferred: stated.inferred };
+function stated(step: Step, role: StepTime["role"], exact: Exact | undefined, surroundings: Surroundings): Statement {
+  const own = role === "step" ? statementOf(step, surroundings) : deliveryTimes(step);
+  if (exact === undefined) return own;
+  const { start = own.start, end } = exact;
+  return end === undefined ? { ...own, start } : { start, end };
 }
 
-function stepTime(
-  step: Step,
-  at: Place,
-  { start, end, source, adjusted }: Settled,
-  sleep: Millis | undefined,
-  exact: Exact | undefined,
-): StepTime {
-  const { group, index, size, role } = at;
-  const { attempts = 0, errors = NONE, parts = NONE } = exact ?? {};
+function refinedStep(time: StepTime, { attempts = 0, errors, parts, start, end }: Exact): StepTime {
+  const { step } = time;
   return {
+    ...time,
     step: errors.length > step.errors.length ? { ...step, errors } : step,
-    group,
-    index,
-    size,
-    role,
-    start,
-    end,
-    source,
-    adjusted,
-    sleep,
     attempts: attempts > 0 ? attempts : undefined,
-    parts: start === exact?.start && end === exact.end ? parts : NONE,
+    parts: time.start === start && time.end === end ? parts : NONE,
   };
 }
 
