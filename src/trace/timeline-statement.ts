@@ -75,8 +75,8 @@ export function deliveryTimes(step: Step): Statement {
 /** Of a Wait or an Invoke; the others do not say when they began. */
 function ownStart(step: Step): Millis | undefined {
   if (step.type === "Invoke") return step.invoked?.createdAt;
-  const { deadline, duration } = step.wait ?? {};
-  return deadline === undefined || duration === undefined ? undefined : deadline - duration;
+  if (step.wait?.deadline === undefined || step.wait.duration === undefined) return undefined;
+  return step.wait.deadline - step.wait.duration;
 }
 
 function sleepTimes(step: Step, { sleeps }: Surroundings): Statement {
