@@ -22,9 +22,9 @@ export function define<T extends AttributeType>(name: string, type: T, on: strin
 }
 
 /**
- * Attributes in the making; they are exported in the order in which they are set. Where they may be more than a dozen,
- * they are made in two objects and spread into a third: one that gets more keys than that one by one becomes a hash
- * table, which is several times slower to make and to read.
+ * Attributes in the making; they are exported in the order in which they are set. Where there may be many (of a run,
+ * of a call) they are made in two objects and spread into a third: one that gets more than a dozen keys one by one
+ * becomes a hash table in V8, which is several times slower to make and to read.
  */
 export type NewAttributes = Record<string, AttributeValue>;
 

@@ -48,12 +48,13 @@ export function criticalPath({ start, end, steps, deliveries }: Timeline): Criti
   const stretches = path.map(
     (time): Stretch => ({ kind: kindOf(time), start: time.start, end: time.end, parts: time.parts, errors: time.step.errors }),
   );
-  for (const { group, index, start: from, end: to, parts, errors } of deliveries) {
-    const isOnPath = index === undefined || path.some((step) => step.group === group && step.index === index);
-    if (isOnPath) stretches.push({ kind: "run", start: from, end: to, parts, errors });
+  if (deliveries.length > 0) {
+    const onPath = new Map(path.map(({ group, index }) => [group, index]));
+    for (const { group, index, start: from, end: to, parts, errors } of deliveries) {
+      if (index === undefined || onPath.get(group) === index) stretches.push({ kind: "run", start: from, end: to, parts, errors });
+    }
+    stretches.sort((a, b) => a.start - b.start); // steps alone are in order
   }
-  // Steps come in order.
-  if (deliveries.length > 0) stretches.sort((a, b) => a.start - b.start);
   const durations: Record<PathKind, Millis> = { run: 0, call: 0, sleep: 0, wait: 0, invoke: 0, retry: 0, unknown: end - start };
   let charged = start;
   const charge = (kind: PathKind, until: Millis) => {

@@ -55,8 +55,6 @@ function trimmed(value: string): string {
 }
 
 function valuesOf(headers: Headers | undefined, name: string): string[] {
-  const values: string[] = [];
-  for (const key of Object.keys(headers ?? {}))
-    if (key.toLowerCase() === name) for (const value of headers?.[key] ?? []) values.push(value);
-  return values;
+  const keys = Object.keys(headers ?? {}).filter((key) => key.toLowerCase() === name);
+  return keys.flatMap((key) => headers?.[key] ?? []);
 }
