@@ -48,8 +48,8 @@ export function openDatabase(path: string, readOnly: boolean, defensive = true):
       return { changes: Number(changes), id: Number(lastInsertRowid) };
     },
     script: (sql) => guarded(() => database.exec(sql)),
-    write: (work) => transaction(database, "BEGIN IMMEDIATE", work),
-    read: (work) => transaction(database, "BEGIN", work),
+    write: (work) => transaction(database, prepare, "BEGIN IMMEDIATE", work),
+    read: (work) => transaction(database, prepare, "BEGIN", work),
     close: () => guarded(() => database.close()),
   };
 }
@@ -62,12 +62,12 @@ function* rowByRow<Row>(start: () => Iterable<unknown>): Generator<Row> {
   }
 }
 
-function transaction<T>(database: DatabaseSync, begin: string, work: () => T): T {
+function transaction<T>(database: DatabaseSync, prepare: (sql: string) => StatementSync, begin: string, work: () => T): T {
   return guarded(() => {
-    database.exec(begin);
+    prepare(begin).run();
     try {
       const result = work();
-      database.exec("COMMIT");
+      prepare("COMMIT").run();
       return result;
     } catch (error) {
       rollBack(database);

@@ -126,10 +126,12 @@ export function settle(db: Database, destination: number, settlements: readonly 
 }
 
 function recordOutcome(db: Database, { run, part, destination }: DeliveryRow, outcome: string): void {
-  const sql = "SELECT outcome FROM outcomes WHERE run = ? AND part = ? AND destination = ?";
-  const before = db.get<{ outcome: string }>(sql, run, part, destination)?.outcome;
-  const merged = before === undefined ? outcome : mergeOutcome(before, outcome, remainingPieces(db, run, part, destination));
-  db.run("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)", run, part, destination, merged);
+  const isFirst = db.run("INSERT OR IGNORE INTO outcomes VALUES (?, ?, ?, ?)", run, part, destination, outcome).changes === 1;
+  if (isFirst) return;
+  const key = "run = ? AND part = ? AND destination = ?";
+  const before = db.get<{ outcome: string }>(`SELECT outcome FROM outcomes WHERE ${key}`, run, part, destination)?.outcome;
+  const merged = mergeOutcome(before, outcome, remainingPieces(db, run, part, destination));
+  db.run(`UPDATE outcomes SET outcome = ? WHERE ${key}`, merged, run, part, destination);
 }
 
 function remainingPieces(db: Database, run: number, part: number, destination: number): number {
