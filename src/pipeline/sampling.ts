@@ -80,8 +80,8 @@ export async function treeFacts(
 ): Promise<ReadonlyMap<string, TreeFacts>> {
   const { store, source, server, config } = context;
   const facts = new Map<string, TreeFacts>();
-  const atHand = new Map(runs.map((run) => [keyOf(run), run]));
   if (context.destinations.every((plan) => plan.sampling.ratio === 1)) return facts;
+  const atHand = new Map(runs.map((run) => [keyOf(run), run]));
   for (const run of runs) {
     const resolution = resolutions.get(keyOf(run));
     if (resolution?.kind !== "placed" || !isTerminal(run)) continue;
