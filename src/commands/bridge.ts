@@ -11,6 +11,7 @@ import { createLog } from "../telemetry/log.ts";
 import { createRunMetrics } from "../telemetry/run-metrics.ts";
 import { openInstruments } from "./instruments.ts";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
+import { makeRoomForWork } from "./memory.ts";
 import { createOperation, type Operation } from "./operate.ts";
 import { nextPlan, type Reloading } from "./reload.ts";
 import { buildDestination } from "./wire.ts";
@@ -54,6 +55,7 @@ interface Parts extends House {
 
 /** Takes the worker's role, then builds everything. @throws CommandError where the state cannot be used */
 export async function startBridge(setup: BridgeSetup): Promise<Bridge> {
+  if (!setup.daemon) makeRoomForWork();
   const log = await createLog(setup.config.telemetry.log, setup.io.stderr);
   const operation = createOperation(setup.config, log);
   const release: Release = [];

@@ -1,4 +1,4 @@
-import { setFlagsFromString } from "node:v8";
+import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
 /**
  * A sidecar's memory before its speed: V8 doubles the space for young objects during the start, to 32 MiB that are
@@ -6,4 +6,29 @@ import { setFlagsFromString } from "node:v8";
  */
 export function preferSmallMemory(): void {
   setFlagsFromString("--semi-space-growth-factor=1");
+}
+
+/** Eight times what it begins with. */
+const GROWTH = 8;
+const GROWN_BYTES = 2 * GROWTH * 1024 * 1024;
+/** Objects, several MiB of them: V8 needs 1 MiB of survivors to let the space grow. */
+const MOST_SURVIVORS = 100_000;
+
+/**
+ * For what works through a backlog and ends: in the 1 MiB that a sidecar is content with, V8 collects 200 times a second
+ * and promotes what a moment later is garbage, which is a sixth of all processor time. The space only grows when enough
+ * has survived, so something does. 14 MiB more, and not more at the peak.
+ */
+export function makeRoomForWork(): void {
+  setFlagsFromString(`--semi-space-growth-factor=${GROWTH}`);
+  const survivors: object[] = [];
+  while (survivors.length < MOST_SURVIVORS && youngBytes() < GROWN_BYTES) {
+    survivors.push(...Array.from({ length: 1_000 }, (_, index) => ({ index })));
+  }
+  setFlagsFromString("--semi-space-growth-factor=1");
+}
+
+/** Both halves of it. */
+function youngBytes(): number {
+  return getHeapSpaceStatistics().find((space) => space.space_name === "new_space")?.space_size ?? 0;
 }

@@ -10,7 +10,7 @@ import type { Health, Heartbeat } from "../telemetry/health.ts";
 
 /** A cycle of reading sleeps at most its interval; one request may be tried several times for up to 30 s each. */
 const SOURCE_TIMEOUT_MS = 300_000;
-/** A deliverer looks at its queue every second, or bisects request by request. */
+/** A deliverer says how long it means to sleep; else it bisects, request by request. */
 const DELIVER_TIMEOUT_MS = 60_000;
 /** The rate of ended runs is taken over so long, in ms. */
 const RATE_WINDOW_MS = 300_000;

@@ -1,8 +1,10 @@
+import { StoreError } from "../state/store.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
 import { startBridge } from "./bridge.ts";
-import { type CommandIo, EXIT } from "./io.ts";
+import { CommandError, type CommandIo, EXIT } from "./io.ts";
 import { runOnce } from "./once.ts";
 import { createReloadRequests } from "./reload.ts";
+import { storeErrorText } from "./state-file.ts";
 import { drainTimeoutOf } from "./when.ts";
 
 /** What requests in flight get after SIGTERM, in ms. */
@@ -21,6 +23,8 @@ export async function run(argv: readonly string[], io: CommandIo): Promise<numbe
     if (values.once) return await runOnce(bridge, drainTimeout, io.signal);
     await bridge.runUntilStopped(GRACE_MS, io.signal, { requests, load });
     return EXIT.done;
+  } catch (error) {
+    throw error instanceof StoreError ? new CommandError(storeErrorText(loaded.config.state.path, error), EXIT.incomplete) : error;
   } finally {
     await bridge.close();
   }

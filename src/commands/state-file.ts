@@ -35,9 +35,9 @@ async function told<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-function storeErrorText(path: string, { kind, message }: StoreError): string {
+export function storeErrorText(path: string, { kind, message }: StoreError): string {
   if (kind !== "corrupt") return `state ${path}: ${message}`;
-  return `state ${path} is damaged: ${message}; stop and start wfotel run: it moves the file aside, keeps what can be read of it and reads the rest from the API again`;
+  return `state ${path} is damaged: ${message}; start wfotel run anew: it moves the file aside, keeps what can be read of it and reads the rest from the API again`;
 }
 
 /** Somebody works on this state now. */

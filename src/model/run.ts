@@ -152,6 +152,12 @@ export function isSettled(failure: FailureFunction): boolean {
   return failure.state !== "CALLBACK_INPROGRESS" && failure.state !== "";
 }
 
+/** The step that a run begins with: what triggered it. */
+export function initialStep(run: Pick<WorkflowRun, "groups">): Step | undefined {
+  for (const { steps } of run.groups) for (const step of steps) if (step.type === "Initial") return step;
+  return undefined;
+}
+
 /** First value of a header, looked up without case. */
 export function header(headers: Headers | undefined, name: string): string | undefined {
   if (headers === undefined) return undefined;

@@ -172,6 +172,7 @@ function tell({ log, source, observer }: SourceContext, stored: readonly RunChan
   for (const { key, parts, tree } of stored) {
     if (parts === undefined || parts.length === 0) continue;
     queued.add(keyOf(key));
+    if (!log.isLevelEnabled("debug")) continue;
     log.debug(
       { source: source.name, run: key.id, createdAt: key.createdAt, traceId: tree?.traceId ?? traceId(key.id, key.createdAt) },
       "run collected",

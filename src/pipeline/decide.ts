@@ -82,7 +82,7 @@ function unsettled(run: WorkflowRun, record: RunRecord | undefined, dueAt: Milli
 
 function openChange(page: Page, run: WorkflowRun, record: RunRecord | undefined, resolution: Resolution | undefined): RunChange {
   const previous = record?.watch;
-  const placement = resolution && encodePlacement(run, resolution, page.context.settings);
+  const placement = resolution && encodePlacement(run, resolution);
   // the feed has named its end and the grouped log is behind: soon again
   const watch =
     previous?.reason === "ended" ? watchWaiting("ended", previous, page.now, page.rules) : watchOpen(run, previous, page.now, page.rules);
@@ -109,7 +109,7 @@ function waiting(page: Page, run: WorkflowRun, reason: "ancestor" | "verdict", a
 
 function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located, events: readonly MessageEvent[]): Decision {
   const { context } = page;
-  const encoded = encodePlacement(run, resolution, context.settings);
+  const encoded = encodePlacement(run, resolution);
   const placement = encoded === undefined ? {} : { placement: encoded };
   if (!page.room) return { change: { key: run, phase: "waiting", endedAt: endOf(run), watch: watchForRoom(page.now), ...placement } };
   const tree = page.trees.get(keyOf(run)) ?? NO_TREE;
@@ -120,8 +120,8 @@ function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located,
   const keptBy = verdicts.flatMap(({ plan, verdict: said }) => (said.kind === "keep" && said.keepsTree ? [plan.name] : []));
   const failure = failurePart(run, page.known.get(keyOf(run))) ?? { part: 1, message: undefined };
   const mapped = mapWith(page, run, resolution, { events, failureNumber: failure.part });
-  const observed = context.observer && collectedRun(context.source.name, run, mapped, page.now);
-  const first = page.known.get(keyOf(run))?.parts.length ? {} : { counts: { collected: 1 }, collected: observed };
+  const isFirst = (page.known.get(keyOf(run))?.parts.length ?? 0) === 0;
+  const observed = isFirst && context.observer ? collectedRun(context.source.name, run, mapped, page.now) : undefined;
   return {
     change: {
       key: run,
@@ -133,7 +133,7 @@ function collect(page: Page, run: WorkflowRun, resolution: Resolution & Located,
       marks: marksOf(run, mapped, context.settings),
       ...(isOfTree(run, resolution) && { tree: { traceId: resolution.placement.traceId, ...sizeOf(mapped), keptBy } }),
     },
-    ...first,
+    ...(isFirst && { counts: { collected: 1 }, collected: observed }),
   };
 }
 

@@ -33,8 +33,9 @@ export interface DelivererSnapshot {
   readonly quarantined: number;
 }
 
-/** How often the queue is looked at without being rung for, in ms. */
+/** How often the queue is looked at without being rung for, in ms: while something is in it, and while nothing is (whoever fills it rings). */
 const LOOK_EVERY_MS = 1_000;
+const LOOK_IDLE_MS = 30_000;
 /** What requests in flight get when a drain is stopped, in ms. */
 const DRAIN_GRACE_MS = 5_000;
 
@@ -45,7 +46,7 @@ export function createDeliverer(context: DeliverContext): Deliverer {
       const requests = new AbortController();
       while (!signal.aborted && state.bug === undefined) {
         const idle = await step(state, requests.signal, signal);
-        if (idle) await context.wake.wait(LOOK_EVERY_MS, signal);
+        if (idle) await context.wake.wait(LOOK_IDLE_MS, signal);
       }
       await finish(state, requests, grace);
     },
@@ -164,7 +165,7 @@ function launch(state: DeliveryState, { loaded: { batch }, run }: Work): void {
 
 /** A state that cannot be read or written now: nothing more is sent until it can, or it would all be sent again. */
 function pauseForState(state: DeliveryState, error: unknown): void {
-  if (!(error instanceof StoreError)) throw error;
+  if (!(error instanceof StoreError) || error.kind === "corrupt") throw error;
   const { log, destination } = state.context;
   log.error({ destination: destination.name, kind: error.kind, error: error.message }, "the state cannot be used: delivery waits for it");
   pauseBusy(state, `the state cannot be used (${error.kind})`, (attempts) => retryDelay(state, attempts, undefined));

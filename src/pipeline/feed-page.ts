@@ -13,6 +13,8 @@ const FIRST_LOOK_MS = 3_600_000;
 export interface StoredEvents {
   /** False where a full disk took no events: of some runs the log is not whole then. */
   readonly stored: boolean;
+  /** It had something that was not known. */
+  readonly news: boolean;
   /** Ends of runs that nothing was known of. */
   readonly unknown: readonly RunEvent[];
 }
@@ -31,14 +33,14 @@ export async function storeEvents(reader: Reader, page: EventPage): Promise<Stor
   const mayTake = (event: RunEvent) => (records.get(keyOf(event))?.phase ?? "open") === "open";
   const events = detail ? compactEvents(page.events.filter(mayTake), reader.context.settings) : [];
   const unknown = [...latest.values()].filter((event) => isEnd(event) && !records.has(keyOf(event)));
-  if (runs.length === 0 && events.length === 0) return { stored: true, unknown };
+  if (runs.length === 0 && events.length === 0) return { stored: true, news: false, unknown };
   try {
     await store.commit(events.length === 0 ? commit : { ...commit, events: { runs: events, maxBytes: maxEventBytes } });
-    return { stored: true, unknown };
+    return { stored: true, news: true, unknown };
   } catch (error) {
     if (events.length === 0 || !(error instanceof StoreError) || error.kind !== "full") throw error;
     if (runs.length > 0) await store.commit(commit);
-    return { stored: false, unknown };
+    return { stored: false, news: true, unknown };
   }
 }
 

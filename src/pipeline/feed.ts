@@ -50,7 +50,7 @@ export async function readFeed(reader: Reader, signal: AbortSignal): Promise<{ r
     if (reply.kind !== "ok") return { trouble: troubleOf(reply) };
     server.observe(reply.serverTime);
     const page = reply.value;
-    stored = (await storeEvents(reader, page)).stored && stored;
+    stored = (await storeNews(reader, page)) && stored;
     wanted += page.events.filter((event) => event.time >= floor).length;
     if (page.events.length > 0) newest = page.events.reduce((latest, event) => Math.max(latest, event.time), newest ?? 0);
     const isWhole = page.cursor === undefined || isPast(page, floor);
@@ -64,6 +64,15 @@ export async function readFeed(reader: Reader, signal: AbortSignal): Promise<{ r
     cursors.add(page.cursor);
     cursor = page.cursor;
   }
+}
+
+/** A page that said nothing new, and has not changed, is not looked at again. @returns false where there was no room for its events */
+async function storeNews(reader: Reader, page: EventPage): Promise<boolean> {
+  const { memory } = reader;
+  if (page === memory.knownPage && memory.unnamed.size === 0) return true;
+  const { stored, news } = await storeEvents(reader, page);
+  if (!news) memory.knownPage = page;
+  return stored;
 }
 
 /** Before a run whose end was not named yet counts as a hole, it is looked for among late events. */

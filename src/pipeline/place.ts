@@ -1,7 +1,8 @@
 import { keyOf, type RunKey, type WorkflowRun } from "../model/run.ts";
 import type { RunRecord, Watch } from "../state/store.ts";
 import type { MappingSettings } from "../trace/config.ts";
-import { linkedPlacement, nestedPlacement, ownPlacement } from "../trace/placement.ts";
+import { traceId } from "../trace/ids.ts";
+import { linkedPlacement, nestedPlacement, OWN_TRACE_FLAGS, ownPlacement } from "../trace/placement.ts";
 import type { Placement } from "../trace/span.ts";
 import type { PlaceContext } from "./context.ts";
 import { countAbsence, GONE, hasSettled, isGone } from "./watch.ts";
@@ -209,13 +210,18 @@ const OWN = "own";
 const NONE = "none";
 
 /** As stored with the identity: a word where the run alone gives the placement, so that an identity stays small. */
-export function encodePlacement(run: WorkflowRun, resolution: Resolution, settings: MappingSettings): string | undefined {
+export function encodePlacement(run: RunKey, resolution: Resolution): string | undefined {
   if (resolution.kind === "wait") return undefined;
   if (resolution.kind === "none") return NONE;
   const { placement, top } = resolution;
-  const own = ownPlacement({ ...run, groups: [] }, settings);
-  if (JSON.stringify(placement) === JSON.stringify(own)) return OWN;
-  return JSON.stringify({ ...placement, ...(top && { top }) });
+  return isOwn(run, placement) ? OWN : JSON.stringify({ ...placement, ...(top && { top }) });
+}
+
+/** It says no more than the key does. */
+function isOwn({ id, createdAt }: RunKey, placement: Placement): boolean {
+  const { parentSpanId, traceState, traceFlags, links } = placement;
+  const isAlone = parentSpanId === undefined && traceState === undefined && traceFlags === OWN_TRACE_FLAGS && links.length === 0;
+  return isAlone && placement.traceId === traceId(id, createdAt);
 }
 
 /** A text that was damaged on the disk gives the run its own trace: nothing that is stored may end the program. */

@@ -1,6 +1,7 @@
 import type { Millis, WorkflowRun } from "../model/run.ts";
-import type { Purpose, Reply, RunPage, RunQuery } from "../sources/source.ts";
+import type { EventPage, Purpose, Reply, RunPage, RunQuery } from "../sources/source.ts";
 import type { SourceState } from "../state/source-state.ts";
+import type { Store } from "../state/store.ts";
 import { collectPage, type PageResult } from "./collect.ts";
 import type { SourceContext } from "./context.ts";
 import { type DetailReading, wantsDetail } from "./detail.ts";
@@ -52,6 +53,8 @@ export interface ReaderMemory {
   feedAgain?: { cursor: string; readonly to: Millis; readonly floor: Millis } | undefined;
   /** When the first of the runs is mapped that wait for events which they lack, unless the feed was read back since. */
   gapsDue?: Millis;
+  /** A page of the message log that said nothing new, as long as nothing of this source is written: it says nothing new again. */
+  knownPage?: EventPage;
   /** The lookback under way, if one is, and when its pages were last counted. */
   lookback: { countedAt: number; cursor?: string | undefined; startedAt?: Millis };
   /** Runs that a listing showed as ended and that the feed has not named yet. */
@@ -78,31 +81,45 @@ export async function openReader(context: SourceContext, signal: AbortSignal): P
     await store.commit({ source: source.name, state: current, runs: [] });
     log.info({ source: source.name, epoch: new Date(current.epoch).toISOString() }, "first start: runs that ended since then are followed");
   }
+  const memory = newMemory(clock);
+  const commit = committing(store, memory);
   let saving: Promise<void> = Promise.resolve(); // a job may save while the loop does
   return {
-    context,
+    context: { ...context, store: { ...store, commit } },
     state: () => current,
     save(change) {
       const saved = saving.then(async () => {
         const next = { ...current, ...change };
-        await store.commit({ source: source.name, state: next, runs: [] });
+        await commit({ source: source.name, state: next, runs: [] });
         current = next;
       });
       saving = saved.catch(() => undefined);
       return saved;
     },
     feedTrusted: () => current.feed?.status === "trusted",
-    memory: {
-      healthy: false,
-      everything: false,
-      callBackAt: 0,
-      feedPages: 0,
-      feedPlaces: [],
-      lookback: { countedAt: clock.monotonic() },
-      unnamed: new Map(),
-      sweep: { pages: 0, countedAt: clock.monotonic() },
-      warned: new Set(),
-    },
+    memory,
+  };
+}
+
+function newMemory(clock: SourceContext["clock"]): ReaderMemory {
+  return {
+    healthy: false,
+    everything: false,
+    callBackAt: 0,
+    feedPages: 0,
+    feedPlaces: [],
+    lookback: { countedAt: clock.monotonic() },
+    unnamed: new Map(),
+    sweep: { pages: 0, countedAt: clock.monotonic() },
+    warned: new Set(),
+  };
+}
+
+/** Whatever is written may be about a run on the page; what others write (jobs, maintenance) counts with the next save, in a minute. */
+function committing(store: Store, memory: ReaderMemory): Store["commit"] {
+  return (page) => {
+    delete memory.knownPage;
+    return store.commit(page);
   };
 }
 

@@ -22,6 +22,7 @@ export interface TreeFacts {
 /** @param attempts the most that one delivery took, where the message log tells */
 export function verdict(run: WorkflowRun, located: Located, plan: DestinationPlan, tree: TreeFacts, attempts = 1): Verdict {
   const { ratio, keep } = plan.sampling;
+  if (ratio >= 1) return { kind: "keep", keepsTree: false };
   const top = located.top ?? run;
   const joined = located.placement.traceId !== traceId(top.id, top.createdAt); // it follows its caller
   if (joined || keepByRatio(located.placement.traceId, ratio)) return { kind: "keep", keepsTree: false };
@@ -79,8 +80,8 @@ export async function treeFacts(
 ): Promise<ReadonlyMap<string, TreeFacts>> {
   const { store, source, server, config } = context;
   const facts = new Map<string, TreeFacts>();
-  const atHand = new Map(runs.map((run) => [keyOf(run), run]));
   if (context.destinations.every((plan) => plan.sampling.ratio === 1)) return facts;
+  const atHand = new Map(runs.map((run) => [keyOf(run), run]));
   for (const run of runs) {
     const resolution = resolutions.get(keyOf(run));
     if (resolution?.kind !== "placed" || !isTerminal(run)) continue;

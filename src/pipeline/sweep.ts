@@ -1,5 +1,5 @@
 import type { WorkflowRun } from "../model/run.ts";
-import { type ListingResult, listRuns, type Reader } from "./reader.ts";
+import { type Listing, type ListingResult, listRuns, type Reader } from "./reader.ts";
 import { feedSweepDue, sweepFeedSlice } from "./sweep-feed.ts";
 
 /**
@@ -30,7 +30,7 @@ export function sweepRunning(reader: Reader): boolean {
 
 /** Some pages of the sweep under way; starts one if it is due. */
 export async function sweepSlice(reader: Reader, maxPages: number, signal: AbortSignal): Promise<ListingResult> {
-  const { server } = reader.context;
+  const { server, clock } = reader.context;
   const { sweep } = reader.state();
   if (!sweepDue(reader) || maxPages === 0) return NOTHING;
   if (maxPages !== Number.POSITIVE_INFINITY && sweepRunning(reader) && feedSweepDue(reader)) {
@@ -39,19 +39,18 @@ export async function sweepSlice(reader: Reader, maxPages: number, signal: Abort
   if (!sweepRunning(reader)) {
     await reader.save({ sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, startedAt: server.now() } });
   }
-  const result = await listRuns(
-    reader,
-    {
-      query: { count: 10 },
-      purpose: "sweep",
-      isEnough: () => false,
-      onPage: (page, { fresh }) => noteProgress(reader, page.cursor, fresh),
-      cursor: reader.state().sweep?.cursor,
-      maxPages,
-    },
-    signal,
-  );
+  const progress: Progress = { cursor: reader.state().sweep?.cursor, savedAt: clock.monotonic() };
+  const listing: Listing = {
+    query: { count: 10 },
+    purpose: "sweep",
+    isEnough: () => false,
+    onPage: (page, { fresh }) => noteProgress(reader, progress, page.cursor, fresh),
+    cursor: progress.cursor,
+    maxPages,
+  };
+  const result = await listRuns(reader, listing, signal);
   if (result.complete) await finish(reader, result);
+  else await saveProgress(reader, progress, 0);
   return result;
 }
 
@@ -66,15 +65,33 @@ export function sweepPages({ context: { clock, source }, memory: { sweep } }: Re
   return pages;
 }
 
-async function noteProgress(reader: Reader, cursor: string | undefined, fresh: readonly WorkflowRun[]): Promise<void> {
-  const { config, source, log } = reader.context;
+/** How far the slice has come; `savedAt` on the monotonic clock. */
+interface Progress {
+  cursor: string | undefined;
+  savedAt: number;
+}
+
+/** The runs of a page are stored with it; where the sweep stands only so often: from there a kill lists again what is known by then. */
+const SAVED_EVERY_MS = 1_000;
+
+async function noteProgress(reader: Reader, progress: Progress, cursor: string | undefined, fresh: readonly WorkflowRun[]): Promise<void> {
+  const { config, source, log, clock } = reader.context;
   const { sweep, watermark } = reader.state();
   const first = sweep?.finishedAt === undefined;
   const missed = first ? [] : fresh.filter((run) => run.createdAt < (watermark ?? 0) - config.lookback);
   for (const run of missed)
     log.warn({ source: source.name, run: run.id, createdAt: run.createdAt }, "the sweep found a run that reading had missed");
+  progress.cursor = cursor;
+  if (missed.length > 0 || clock.monotonic() - progress.savedAt >= SAVED_EVERY_MS) await saveProgress(reader, progress, missed.length);
+}
+
+async function saveProgress(reader: Reader, progress: Progress, repaired: number): Promise<void> {
+  const { sweep } = reader.state();
+  const { cursor } = progress;
+  progress.savedAt = reader.context.clock.monotonic();
+  if (repaired === 0 && cursor === sweep?.cursor) return;
   await reader.save({
-    sweep: { ...omitCursor(sweep), repaired: (sweep?.repaired ?? 0) + missed.length, ...(cursor !== undefined && { cursor }) },
+    sweep: { ...omitCursor(sweep), repaired: (sweep?.repaired ?? 0) + repaired, ...(cursor !== undefined && { cursor }) },
   });
 }
 

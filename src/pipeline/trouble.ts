@@ -16,12 +16,12 @@ export function troubleOf(reply: Exclude<Reply<unknown>, { kind: "ok" }>): Troub
   return { kind: unauthorized ? "unauthorized" : reply.kind, message: reply.message };
 }
 
-/** A store that cannot be read or written now is an outcome, not an exception. Anything else is ours, and thrown on. */
+/** A store that cannot be read or written now is an outcome, not an exception; one that is damaged does not come back by itself. */
 export async function guarded<T>(work: () => Promise<T>): Promise<T | { readonly trouble: Trouble }> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
+    if (!(error instanceof StoreError) || error.kind === "corrupt") throw error;
     return { trouble: { kind: "storage", message: `the state cannot be used (${error.kind}): ${error.message}` } };
   }
 }

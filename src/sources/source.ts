@@ -20,7 +20,10 @@ export interface RunSource {
   list(query: RunQuery, purpose: Purpose, signal: AbortSignal): Promise<Reply<RunPage>>;
   /** These runs, in as few requests as the API's limits allow. A key the API refuses by itself is in `refused`. */
   fetch(keys: readonly RunKey[], purpose: Purpose, signal: AbortSignal): Promise<Reply<FetchedRuns>>;
-  /** One page of the flat message log, as one unfiltered stream or (for a straggler) of one run. `not_found` where the API has none. */
+  /**
+   * One page of the flat message log, as one unfiltered stream or (for a straggler) of one run. `not_found` where the API
+   * has none. A page that has not changed since it was last asked for may be the same object.
+   */
   events(query: EventQuery, purpose: Purpose, signal: AbortSignal): Promise<Reply<EventPage>>;
   /** What is known of the request budget now. */
   budget(): BudgetSnapshot;

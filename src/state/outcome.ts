@@ -23,14 +23,14 @@ export function mergeOutcome(before: string | undefined, settled: string, remain
 }
 
 /** Least settled first. */
-const ORDER: readonly string[] = ["queued", REFETCH, "quarantined", DROPPED, "partial", "delivered"];
+export const OUTCOMES: readonly string[] = ["queued", REFETCH, "quarantined", DROPPED, "partial", "delivered"];
 
 /** Whether it is a word of ours: one that is not was damaged on the disk. */
-export const isOutcome = (word: string): boolean => ORDER.includes(word) || /^excluded \(.+\)$/.test(word);
+export const isOutcome = (word: string): boolean => OUTCOMES.includes(word) || /^excluded \(.+\)$/.test(word);
 
 /** The outcome of a run, of its parts' in their order: the least settled (of exclusions the first); a quarantined or dropped part beside a delivered one is `partial`. */
 export function combineParts(parts: readonly string[]): string {
-  const first = ORDER.find((outcome) => parts.includes(outcome)) ?? parts[0] ?? "queued";
+  const first = OUTCOMES.find((outcome) => parts.includes(outcome)) ?? parts[0] ?? "queued";
   return (first === "quarantined" || first === DROPPED) && (parts.includes("delivered") || parts.includes("partial")) ? "partial" : first;
 }
 

@@ -14,7 +14,8 @@ import type { CollectedPart, Mark, PageCommit, RunChange, StoredChunk, TraceSize
 export function commitPage(db: Database, page: PageCommit, now: Millis): void {
   const source = ensureSource(db, page.source);
   if (page.state !== undefined) saveSource(db, source, page.state);
-  for (const change of page.runs) changeRun(db, source, change, now);
+  const facts = page.runs.length === 0 ? undefined : factsOf(db, source);
+  for (const change of page.runs) if (facts !== undefined) changeRun(db, facts, change, now);
   if (page.events !== undefined) addEvents(db, source, page.events.runs, page.events.maxBytes);
   if (page.counts !== undefined) addCounts(db, `source ${source}`, page.counts);
   for (const { key, reason, message, count } of page.unreadable ?? []) {
@@ -35,11 +36,25 @@ export function commitPage(db: Database, page: PageCommit, now: Millis): void {
   }
 }
 
-function changeRun(db: Database, source: number, change: RunChange, now: Millis): void {
+/** What is the same for all runs of a page. */
+interface Facts {
+  readonly source: number;
+  /** Those that are configured, by name. */
+  readonly destinations: ReadonlyMap<string, number>;
+  /** Some runs of the source are in the quarantine because they could not be read, or asked for. */
+  readonly hasUnreadable: boolean;
+}
+
+function factsOf(db: Database, source: number): Facts {
+  const rows = db.all<{ name: string; destination: number }>("SELECT name, destination FROM destinations WHERE removed_at IS NULL");
+  const unreadable = db.get("SELECT 1 FROM quarantine WHERE destination IS NULL AND source = ? LIMIT 1", source);
+  return { source, destinations: new Map(rows.map((row) => [row.name, row.destination])), hasUnreadable: unreadable !== undefined };
+}
+
+function changeRun(db: Database, facts: Facts, change: RunChange, now: Millis): void {
+  const { source } = facts;
   const known = findRun(db, source, change.key);
   if (known !== undefined && isStale(known, change)) return;
-  const run = known?.run ?? insertRun(db, source, change.key);
-  const placement = (known && placementOf(known)) ?? change.placement ?? null;
   const parts = change.parts ?? [];
   const before = known?.parts ?? 0;
   const failures = known === undefined ? [] : failuresOf(known);
@@ -48,25 +63,45 @@ function changeRun(db: Database, source: number, change: RunChange, now: Millis)
     if (message !== undefined && ((bits >> part) & 1) === 0) failures.push(message);
     bits |= 1 << part;
   }
-  db.run(
-    "UPDATE runs SET phase = ?, parts = ?, failures = ?, ended = coalesce(?, ended), placement = ?, placement_crc = ? WHERE run = ?",
-    phaseNumber(change.phase),
-    bits,
-    failures.join(" ") || null,
-    change.endedAt ?? null,
-    placement,
-    placement === null ? null : crc32(placement),
-    run,
-  );
-  setWatch(db, source, run, change.watch);
+  const run = saveRun(db, source, known, change, bits, failures);
+  if (known !== undefined || change.watch !== undefined) setWatch(db, source, run, change.watch);
   if (known !== undefined && change.phase !== "open" && change.phase !== "waiting") dropEvents(db, known);
-  for (const part of parts) queuePart(db, run, part, now);
+  parts.forEach((part, index) => {
+    const isNew = known === undefined && !parts.some((one, before) => before < index && one.part === part.part);
+    queuePart(db, facts, { run, isNew }, part, now);
+  });
   if (bits === before) return;
   for (const mark of change.marks ?? []) addMark(db, source, mark, change.endedAt ?? change.key.createdAt);
   if (change.tree !== undefined) addToTree(db, source, change.tree.traceId, change.tree, change.endedAt ?? change.key.createdAt);
-  const id = storedId(change.key.id);
+  if (!facts.hasUnreadable) return;
   const fetchedAfterAll = "DELETE FROM quarantine WHERE run_id = ? AND created = ? AND source = ? AND destination IS NULL";
-  db.run(fetchedAfterAll, id, change.key.createdAt, source);
+  db.run(fetchedAfterAll, storedId(change.key.id), change.key.createdAt, source);
+}
+
+/** @returns its number */
+function saveRun(
+  db: Database,
+  source: number,
+  known: RunRow | undefined,
+  change: RunChange,
+  parts: number,
+  failures: readonly string[],
+): number {
+  const { key, phase } = change;
+  const ended = change.endedAt ?? null;
+  const placement = (known && placementOf(known)) ?? change.placement ?? null;
+  const crc = placement === null ? null : crc32(placement);
+  const words = failures.join(" ") || null;
+  if (known === undefined) {
+    const id = storedId(key.id);
+    const sql = `INSERT INTO runs (source, id, id_crc, created, phase, parts, failures, ended, placement, placement_crc)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    return db.run(sql, source, id, idHash(id), key.createdAt, phaseNumber(phase), parts, words, ended, placement, crc).id;
+  }
+  const sql =
+    "UPDATE runs SET phase = ?, parts = ?, failures = ?, ended = coalesce(?, ended), placement = ?, placement_crc = ? WHERE run = ?";
+  db.run(sql, phaseNumber(phase), parts, words, ended, placement, crc, known.run);
+  return known.run;
 }
 
 /** A page that was read earlier than what is stored (reordered, repeated): it shows an ended run as it was before. */
@@ -88,11 +123,12 @@ interface Wanted {
   readonly excluded: string | undefined;
 }
 
-function queuePart(db: Database, run: number, part: CollectedPart, now: Millis): void {
-  const wanted = wantedBy(db, run, part);
+/** @param isNew nobody has had anything of this part yet */
+function queuePart(db: Database, facts: Facts, { run, isNew }: { run: number; isNew: boolean }, part: CollectedPart, now: Millis): void {
+  const wanted = wantedBy(db, facts, isNew ? undefined : run, part);
   const payloads = new Map<Encoding, { payload: number; bytes: number }>();
   for (const { destination, encoding, excluded } of wanted) {
-    endRefetch(db, run, part.part, destination);
+    if (!isNew) endRefetch(db, run, part.part, destination);
     if (excluded !== undefined) {
       exclude(db, run, part.part, destination, excluded);
       continue;
@@ -105,20 +141,22 @@ function queuePart(db: Database, run: number, part: CollectedPart, now: Millis):
   }
 }
 
-/** Destinations that are known, still configured, and have had nothing of this part yet (or are to get it again). */
-function wantedBy(db: Database, run: number, part: CollectedPart): Wanted[] {
-  return part.deliveries.flatMap(({ destination: name, encoding, excluded }) => {
-    const row = db.get<{ destination: number }>(
-      `SELECT destination FROM destinations AS d WHERE name = ?1 AND removed_at IS NULL
-         AND coalesce((SELECT outcome FROM outcomes WHERE run = ?2 AND part = ?3 AND destination = d.destination),
-           (SELECT 'queued' FROM deliveries WHERE run = ?2 AND part = ?3 AND destination = d.destination), ?4) = ?4`,
-      name,
-      run,
-      part.part,
-      REFETCH,
-    );
-    return row === undefined ? [] : [{ destination: row.destination, encoding, excluded }];
+/**
+ * Destinations that are known, still configured, and have had nothing of this part yet (or are to get it again).
+ * @param run undefined where nobody has had anything of it
+ */
+function wantedBy(db: Database, { destinations }: Facts, run: number | undefined, { part, deliveries }: CollectedPart): Wanted[] {
+  return deliveries.flatMap(({ destination: name, encoding, excluded }) => {
+    const destination = destinations.get(name);
+    if (destination === undefined || (run !== undefined && hasHad(db, run, part, destination))) return [];
+    return [{ destination, encoding, excluded }];
   });
+}
+
+function hasHad(db: Database, run: number, part: number, destination: number): boolean {
+  const sql = `SELECT coalesce((SELECT outcome FROM outcomes WHERE run = ?1 AND part = ?2 AND destination = ?3),
+    (SELECT 'queued' FROM deliveries WHERE run = ?1 AND part = ?2 AND destination = ?3), ?4) <> ?4 AS had`;
+  return db.get<{ had: number }>(sql, run, part, destination, REFETCH)?.had === 1;
 }
 
 function exclude(db: Database, run: number, part: number, destination: number, reason: string): void {

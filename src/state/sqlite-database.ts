@@ -48,8 +48,8 @@ export function openDatabase(path: string, readOnly: boolean, defensive = true):
       return { changes: Number(changes), id: Number(lastInsertRowid) };
     },
     script: (sql) => guarded(() => database.exec(sql)),
-    write: (work) => transaction(database, "BEGIN IMMEDIATE", work),
-    read: (work) => transaction(database, "BEGIN", work),
+    write: (work) => transaction(database, prepare, "BEGIN IMMEDIATE", work),
+    read: (work) => transaction(database, prepare, "BEGIN", work),
     close: () => guarded(() => database.close()),
   };
 }
@@ -62,12 +62,12 @@ function* rowByRow<Row>(start: () => Iterable<unknown>): Generator<Row> {
   }
 }
 
-function transaction<T>(database: DatabaseSync, begin: string, work: () => T): T {
+function transaction<T>(database: DatabaseSync, prepare: (sql: string) => StatementSync, begin: string, work: () => T): T {
   return guarded(() => {
-    database.exec(begin);
+    prepare(begin).run();
     try {
       const result = work();
-      database.exec("COMMIT");
+      prepare("COMMIT").run();
       return result;
     } catch (error) {
       rollBack(database);
@@ -108,6 +108,8 @@ function guarded<T>(work: () => T): T {
 
 /** The driver's error as a `StoreError`; anything else (a bug) as it is. */
 export function storeError(error: unknown): unknown {
+  // a number that none of ours can be; the driver refuses it by itself
+  if (error instanceof RangeError && "code" in error && error.code === "ERR_OUT_OF_RANGE") return new StoreError("corrupt", error.message);
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return error;
   const kind = error.errcode === SHORT_READ ? "corrupt" : KINDS[error.errcode & 0xff];
   return new StoreError(kind ?? "other", `${error.message} (SQLite ${error.errcode})`);

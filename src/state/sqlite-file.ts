@@ -1,6 +1,7 @@
 import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Database, openDatabase } from "./sqlite-database.ts";
+import { allDestinations } from "./sqlite-destinations.ts";
 import { fetchUnaccountedAgain, salvage } from "./sqlite-salvage.ts";
 import { APPLICATION_ID, migrate, refuseNewer, sameSchema } from "./sqlite-schema.ts";
 import { allSources } from "./sqlite-sources.ts";
@@ -27,6 +28,7 @@ export function openForReading(path: string, readOnly: boolean): Database {
 export function openForWork(path: string, now: () => number, log: Log): Database {
   createFile(path);
   try {
+    if (existsSync(damagedPath(path))) throw new StoreError("corrupt", "damage was met while it was in use");
     return healing(accountedFor(openChecked(path), now, log), path, log);
   } catch (error) {
     if (!(error instanceof StoreError) || !isDamage(error, path)) throw error;
@@ -38,7 +40,10 @@ export function openForWork(path: string, now: () => number, log: Log): Database
 /** SQLite's checks see a damaged tree and no damaged value: a queued run whose number changed is missed here, and only here. */
 function accountedFor(db: Database, now: () => number, log: Log): Database {
   return closingOnError(db, () => {
-    const runs = db.write(() => fetchUnaccountedAgain(db, [RUN_ITSELF], now()));
+    const runs = db.write(() => {
+      db.run("UPDATE totals SET payload_bytes = payload_bytes"); // a damaged header may forbid to write, and say so only then
+      return fetchUnaccountedAgain(db, [RUN_ITSELF], now());
+    });
     if (runs > 0) log("state.unaccounted", { runs });
   });
 }
@@ -48,20 +53,28 @@ const RUN_ITSELF = 0;
 
 /**
  * An index that does not match its table (the check at start is not thorough enough to see that for identities: it
- * would take seconds per million) shows when a row is removed. Made anew from the table, the work succeeds.
+ * would take seconds per million) shows when a row is looked up or removed. Made anew from the table, the work succeeds.
+ * Where it does not, the next start rebuilds the file: nobody can go on with this one.
  */
 function healing(db: Database, path: string, log: Log): Database {
-  const write = <T>(work: () => T): T => {
-    try {
-      return db.write(work);
-    } catch (error) {
-      if (!(error instanceof StoreError) || error.kind !== "corrupt") throw error;
-      log("state.reindexed", { path, reason: error.message });
-      db.script("REINDEX");
-      return db.write(work);
-    }
-  };
-  return { ...db, write };
+  const healed =
+    (transaction: Database["write"]) =>
+    <T>(work: () => T): T => {
+      try {
+        return transaction(work);
+      } catch (error) {
+        if (!(error instanceof StoreError) || error.kind !== "corrupt") throw error;
+        log("state.reindexed", { path, reason: error.message });
+        try {
+          db.script("REINDEX");
+          return transaction(work);
+        } catch (again) {
+          if (again instanceof StoreError && again.kind === "corrupt") closeSync(openSync(damagedPath(path), "w", 0o600));
+          throw again;
+        }
+      }
+    };
+  return { ...db, write: healed(db.write), read: healed(db.read) };
 }
 
 /** A directory that is made is private; one that exists is left as it is. SQLite gives -wal and -shm the file's mode. */
@@ -95,6 +108,7 @@ function openChecked(path: string): Database {
     migrate(db);
     if (!sameSchema(db)) throw new StoreError("corrupt", "its tables are not ours");
     allSources(db);
+    allDestinations(db);
   });
 }
 
@@ -108,8 +122,11 @@ function closingOnError(db: Database, work: () => void): Database {
   }
 }
 
-/** Tables whose size is that of the queue: their indexes are checked as well, or a queued run might be hidden. */
-const CHECKED_WHOLE = ["deliveries", "payloads", "chunks", "watches", "quarantine", "jobs", "sources", "destinations"];
+/**
+ * Tables whose size is that of the queue: their indexes are checked as well, or a queued run might be hidden. And one that
+ * has its rows in its only index, of which the quick check does not see that they are in order.
+ */
+const CHECKED_WHOLE = ["outcomes", "deliveries", "payloads", "chunks", "watches", "quarantine", "jobs", "sources", "destinations"];
 
 function check(db: Database, path: string): void {
   const { size } = statSync(path);
@@ -150,6 +167,9 @@ function isWritable(path: string): boolean {
 
 const rebuiltPath = (path: string): string => `${path}.rebuilt`;
 
+/** An empty file beside it: the check at start does not see what is wrong. */
+const damagedPath = (path: string): string => `${path}.damaged`;
+
 /** The new file gets its name only when it is complete; a kill at any moment leaves either file to go on with. */
 function rebuild(path: string, reason: string, now: () => number, log: Log): void {
   const unfinished = `${path}.rebuilding`;
@@ -171,5 +191,6 @@ function swapIn(path: string): string {
   rmSync(`${path}-shm`, { force: true });
   if (existsSync(path)) renameSync(path, aside);
   renameSync(rebuiltPath(path), path);
+  rmSync(damagedPath(path), { force: true });
   return aside;
 }

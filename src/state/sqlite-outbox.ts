@@ -30,11 +30,12 @@ interface QueuedRow extends DeliveryRow {
   readonly source: number;
   readonly run_id: string;
   readonly created: Millis;
+  readonly payload_run: number;
 }
 
 /** Another payload of the same part, in the encoding asked for; a quarantined piece (part NULL) has none. */
 const QUEUED = `
-SELECT d.id, d.destination, d.run, d.part, d.first_end, d.last_end, d.queued_at, p.payload, p.encoding, p.bytes, p.spans,
+SELECT d.id, d.destination, d.run, d.part, d.first_end, d.last_end, d.queued_at, p.payload, p.encoding, p.bytes, p.spans, own.run AS payload_run,
   s.name AS source_name, r.source, r.id AS run_id, r.created
 FROM deliveries AS d
 JOIN payloads AS own ON own.payload = d.payload
@@ -57,7 +58,7 @@ export function queued(db: Database, destination: string, encoding: Encoding, af
   let total = 0;
   for (const row of db.each<QueuedRow>(QUEUED, destination, after, encoding)) {
     if (deliveries.length > 0 && total + row.bytes > maxBytes) break;
-    const chunks = isEncoding(row.encoding) ? readChunks(db, row.payload, row.bytes) : undefined;
+    const chunks = isSound(row) ? readChunks(db, row.payload, row.bytes) : undefined;
     if (chunks === undefined) {
       damaged.push(row);
       continue;
@@ -68,8 +69,9 @@ export function queued(db: Database, destination: string, encoding: Encoding, af
   return { deliveries, damaged };
 }
 
-/** The check sum is of the bytes; the word that says how to read them is checked by itself. */
-const isEncoding = (word: string): boolean => word === "protobuf" || word === "json";
+/** The check sum is of the bytes; how they are to be read, and whose they are, is checked by itself. */
+const isSound = ({ encoding, run, payload_run }: QueuedRow): boolean =>
+  (encoding === "protobuf" || encoding === "json") && run === payload_run;
 
 function readChunks(db: Database, payload: number, bytes: number): StoredChunk[] | undefined {
   const sql = "SELECT spans, crc, bytes FROM chunks WHERE payload = ? ORDER BY seq";
@@ -124,10 +126,12 @@ export function settle(db: Database, destination: number, settlements: readonly 
 }
 
 function recordOutcome(db: Database, { run, part, destination }: DeliveryRow, outcome: string): void {
-  const sql = "SELECT outcome FROM outcomes WHERE run = ? AND part = ? AND destination = ?";
-  const before = db.get<{ outcome: string }>(sql, run, part, destination)?.outcome;
-  const merged = before === undefined ? outcome : mergeOutcome(before, outcome, remainingPieces(db, run, part, destination));
-  db.run("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)", run, part, destination, merged);
+  const isFirst = db.run("INSERT OR IGNORE INTO outcomes VALUES (?, ?, ?, ?)", run, part, destination, outcome).changes === 1;
+  if (isFirst) return;
+  const key = "run = ? AND part = ? AND destination = ?";
+  const before = db.get<{ outcome: string }>(`SELECT outcome FROM outcomes WHERE ${key}`, run, part, destination)?.outcome;
+  const merged = mergeOutcome(before, outcome, remainingPieces(db, run, part, destination));
+  db.run(`UPDATE outcomes SET outcome = ? WHERE ${key}`, merged, run, part, destination);
 }
 
 function remainingPieces(db: Database, run: number, part: number, destination: number): number {

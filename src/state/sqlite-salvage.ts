@@ -1,9 +1,10 @@
 import type { SQLInputValue } from "node:sqlite";
 import { crc32 } from "node:zlib";
-import { isOutcome } from "./outcome.ts";
+import { isOutcome, OUTCOMES } from "./outcome.ts";
 import { idHash } from "./run-id.ts";
 import type { SourceState } from "./source-state.ts";
 import { type Database, openDatabase } from "./sqlite-database.ts";
+import { isNamed } from "./sqlite-destinations.ts";
 import { fetchPartAgain, fetchRunAgain } from "./sqlite-refetch.ts";
 import { phaseNumber } from "./sqlite-runs.ts";
 import { MAX_PART, StoreError } from "./store.ts";
@@ -99,11 +100,14 @@ function emptied(table: string, column: string, value: SQLInputValue): SQLInputV
 /** Checks what the database cannot: ids by their hash, states by their check sum, text that has to be JSON. */
 function isSound(table: string, row: Row): boolean {
   if (table === "runs") return typeof row.id === "string" && idHash(row.id) === row.id_crc && Number(row.phase) <= phaseNumber("gone");
+  if (table === "destinations") return typeof row.name === "string" && isNamed({ name: row.name, name_crc: numberOrNull(row.name_crc) });
   if (table === "outcomes") return isOutcome(String(row.outcome));
   if (table === "trees") return attempt(() => JSON.parse(String(row.kept_by)));
   if (table === "jobs") return attempt(() => JSON.parse(String(row.args))) && attempt(() => JSON.parse(String(row.progress ?? null)));
   return true;
 }
+
+const numberOrNull = (value: SQLInputValue | undefined): number | null => (typeof value === "number" ? value : null);
 
 function attempt(work: () => unknown): boolean {
   try {
@@ -203,19 +207,20 @@ function forgetDestinations(fresh: Database, now: number): void {
 const ALL_PARTS = Array.from({ length: MAX_PART + 1 }, (_, part) => part);
 
 /**
- * Collected, and neither queued nor settled for a destination of its time: a row of it is lost. A failure function (part 1
+ * Collected, and neither queued nor settled for a destination of its time: a row of it is lost, or its word damaged. A failure function (part 1
  * and on) has no row where its run was excluded.
  * @returns how many were found
  */
 export function fetchUnaccountedAgain(db: Database, parts: readonly number[], now: number): number {
   const found = db.all<Doubtful>(
-    `SELECT source, run, p.value AS part, destination FROM runs CROSS JOIN destinations AS d CROSS JOIN json_each(?) AS p
+    `SELECT source, run, p.value AS part, destination FROM runs CROSS JOIN destinations AS d CROSS JOIN json_each(?1) AS p
      WHERE parts & (1 << p.value) AND d.removed_at IS NULL
        AND (coalesce(runs.ended, created) >= since OR since = (SELECT min(since) FROM destinations))
        AND NOT EXISTS (SELECT 1 FROM outcomes AS o WHERE o.run = runs.run AND o.destination = d.destination
-         AND (o.part = p.value OR (o.part = 0 AND o.outcome LIKE 'excluded%')))
+         AND (o.outcome LIKE 'excluded (%)' AND o.part IN (0, p.value) OR o.outcome IN (SELECT value FROM json_each(?2)) AND o.part = p.value))
        AND NOT EXISTS (SELECT 1 FROM deliveries AS q WHERE q.run = runs.run AND q.part = p.value AND q.destination = d.destination)`,
     JSON.stringify(parts),
+    JSON.stringify(OUTCOMES),
   );
   for (const { source, run, part, destination } of found) fetchPartAgain(db, source, run, part, destination, now);
   return found.length;

@@ -12,7 +12,8 @@ import { EVENT_ROW_BYTES } from "./stored-event.ts";
  *   queued. AUTOINCREMENT: an id is never used again, so a late second settlement meets nothing.
  * - Events of the message log wait in `events`, once each. `runs.events_lost` is set where those of a run had to go.
  * - A quarantine entry that the user dropped stays without its bytes, `dropped` set: what it stands for was not delivered.
- * - `runs.placement_crc` and `marks.crc` are of the texts that end up in spans. Rows of older versions have none and are taken as they are.
+ * - `runs.placement_crc` and `marks.crc` are of the texts that end up in spans, `destinations.name_crc` of what ties a queue
+ *   to the configuration. Rows of older versions have none and are taken as they are.
  * - `runs.failures` are the words for the messages of its failure functions, with spaces between them.
  * - What `status` and back-pressure ask for often (queue lengths, bytes) is kept up to date by triggers.
  */
@@ -120,7 +121,11 @@ END;
 `,
   "ALTER TABLE quarantine ADD COLUMN dropped INTEGER;",
   "ALTER TABLE runs ADD COLUMN failures TEXT;",
-  "ALTER TABLE runs ADD COLUMN placement_crc INTEGER; ALTER TABLE marks ADD COLUMN crc INTEGER;",
+  `
+ALTER TABLE runs ADD COLUMN placement_crc INTEGER;
+ALTER TABLE marks ADD COLUMN crc INTEGER;
+ALTER TABLE destinations ADD COLUMN name_crc INTEGER;
+`,
 ];
 
 /** "wfot": tells our files from anybody else's. */

@@ -45,7 +45,7 @@ export function createStore(db: Database, now: () => number, log: NonNullable<St
 function sourceMethods(db: Database, now: () => number) {
   return {
     readSource: async (source) => db.read(() => readSource(db, source)),
-    findRuns: async (source, keys) => db.read(() => findRuns(db, source, keys)),
+    findRuns: async (source, keys) => (keys.length === 0 ? [] : db.read(() => findRuns(db, source, keys))),
     findRunsById: async (runId) => db.read(() => findRunsById(db, runId)),
     dueRuns: async (source, until, limit) => db.read(() => dueRuns(db, source, until, limit)),
     nextDue: async (source) => db.read(() => nextDue(db, source)),
@@ -54,7 +54,7 @@ function sourceMethods(db: Database, now: () => number) {
     findMarks: async (source, words) => db.read(() => findMarks(db, source, words)),
     traceSize: async (traceId) => db.read(() => traceSize(db, traceId)),
     readEvents: async (source, keys) => db.read(() => readEvents(db, source, keys)),
-    outcomes: async (source, keys) => db.read(() => outcomes(db, source, keys)),
+    outcomes: async (source, keys) => (keys.length === 0 ? [] : db.read(() => outcomes(db, source, keys))),
     commit: async (page) => db.write(() => commitPage(db, page, now())),
   } satisfies Partial<Store>;
 }

@@ -36,7 +36,7 @@ export async function startServer(listen: string, pages: Pages, onError: (error:
     requestTimeout: TIMEOUT_MS,
     headersTimeout: TIMEOUT_MS,
     keepAliveTimeout: TIMEOUT_MS,
-    connectionsCheckingInterval: 1_000,
+    connectionsCheckingInterval: TIMEOUT_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
   };
   const server = createServer(options, (request, response) => {

@@ -1,14 +1,21 @@
 import type { DeliveryError, Millis } from "../model/run.ts";
 import { isWork, type StepTime, type Timeline, type Window } from "./timeline.ts";
+import type { Part } from "./timeline-execution.ts";
 
-export const PATH_KINDS = ["run", "call", "sleep", "wait", "invoke", "retry", "unknown"] as const;
-export type PathKind = (typeof PATH_KINDS)[number];
+export type PathKind = "run" | "call" | "sleep" | "wait" | "invoke" | "retry" | "unknown";
 
 export interface CriticalPath {
   /** The steps that the run's duration depends on. */
   readonly steps: ReadonlySet<StepTime>;
   /** What the run's duration is made of, in ms; adds up to it exactly. */
   readonly durations: Readonly<Record<PathKind, Millis>>;
+}
+
+/** A piece of the path. */
+interface Stretch extends Window {
+  readonly kind: PathKind;
+  readonly parts: readonly Part[];
+  readonly errors: readonly DeliveryError[];
 }
 
 /** A failed or canceled delivery (it has no type) executes the app's code, as a Run does. */
@@ -31,16 +38,23 @@ const KINDS: Readonly<Record<string, PathKind>> = {
  * the failed one, types unknown to this version) is `unknown`; of what was retried, all after the first error is `retry`.
  */
 export function criticalPath({ start, end, steps, deliveries }: Timeline): CriticalPath {
-  const last = new Map<number, StepTime>();
-  for (const step of steps.filter(isWork)) {
-    const rival = last.get(step.group);
-    if (rival === undefined || outlasts(step, rival)) last.set(step.group, step);
+  const path: StepTime[] = [];
+  for (const step of steps) {
+    if (!isWork(step)) continue;
+    const last = path.at(-1);
+    if (last?.group !== step.group) path.push(step);
+    else if (outlasts(step, last)) path[path.length - 1] = step;
   }
-  const onPath = deliveries.filter(({ group, index }) => index === undefined || last.get(group)?.index === index);
-  const stretches = [
-    ...[...last.values()].map((time) => ({ ...time, kind: kindOf(time), errors: time.step.errors })),
-    ...onPath.map((delivery) => ({ ...delivery, kind: "run" as const })),
-  ].toSorted((a, b) => a.start - b.start);
+  const stretches = path.map(
+    (time): Stretch => ({ kind: kindOf(time), start: time.start, end: time.end, parts: time.parts, errors: time.step.errors }),
+  );
+  if (deliveries.length > 0) {
+    const onPath = new Map(path.map(({ group, index }) => [group, index]));
+    for (const { group, index, start: from, end: to, parts, errors } of deliveries) {
+      if (index === undefined || onPath.get(group) === index) stretches.push({ kind: "run", start: from, end: to, parts, errors });
+    }
+    stretches.sort((a, b) => a.start - b.start); // steps alone are in order
+  }
   const durations: Record<PathKind, Millis> = { run: 0, call: 0, sleep: 0, wait: 0, invoke: 0, retry: 0, unknown: end - start };
   let charged = start;
   const charge = (kind: PathKind, until: Millis) => {
@@ -50,18 +64,18 @@ export function criticalPath({ start, end, steps, deliveries }: Timeline): Criti
     charged += length;
   };
   for (const stretch of stretches) {
-    const [first] = stretch.parts;
+    const first = stretch.parts[0];
     charge("unknown", first?.kind === "queued" ? first.end : stretch.start);
     charge(stretch.kind, firstRetriedError(stretch));
     charge("retry", stretch.end);
   }
-  return { steps: new Set(last.values()), durations };
+  return { steps: new Set(path), durations };
 }
 
 /** In a failed run nothing waited for the siblings of the step that failed. */
 function outlasts(step: StepTime, rival: StepTime): boolean {
-  const [failed, rivalFailed] = [step, rival].map((one) => one.step.state === "STEP_FAILED");
-  return failed === rivalFailed ? step.end > rival.end : failed === true;
+  const failed = step.step.state === "STEP_FAILED";
+  return failed === (rival.step.state === "STEP_FAILED") ? step.end > rival.end : failed;
 }
 
 function kindOf({ step }: StepTime): PathKind {
@@ -69,7 +83,8 @@ function kindOf({ step }: StepTime): PathKind {
 }
 
 /** When the first attempt failed: for what was not retried, its end. */
-function firstRetriedError({ errors, start, end }: Window & { readonly errors: readonly DeliveryError[] }): Millis {
-  const times = errors.flatMap((error) => error.time ?? []).filter((time) => time >= start && time <= end);
-  return times.reduce((earliest, time) => Math.min(earliest, time), end);
+function firstRetriedError({ errors, start, end }: Stretch): Millis {
+  let first = end;
+  for (const { time } of errors) if (time !== undefined && time >= start && time < first) first = time;
+  return first;
 }

@@ -1,5 +1,5 @@
 import type { DeliveryError, Millis } from "../model/run.ts";
-import { attribute } from "./attribute.ts";
+import { type NewAttributes, set } from "./attribute.ts";
 import { ATTRIBUTES, EVENTS } from "./attributes.ts";
 import { instant } from "./instant.ts";
 import { type Mapping, text } from "./mapping.ts";
@@ -40,20 +40,18 @@ export function errorEvents(mapping: Mapping, errors: readonly DeliveryError[], 
 }
 
 function attemptFailed(mapping: Mapping, error: DeliveryError, number: number, time: Millis): SpanEvent {
-  const attributes = {
-    ...attribute(ATTRIBUTES.ATTEMPT_NUMBER, number),
-    ...attribute(ATTRIBUTES.HTTP_STATUS, statusOf(error)),
-    ...attribute(ATTRIBUTES.ERROR_TYPE, errorType(error)),
-    ...attribute(ATTRIBUTES.ATTEMPT_MESSAGE, text(mapping, error.message)),
-  };
+  const attributes: NewAttributes = {};
+  set(attributes, ATTRIBUTES.ATTEMPT_NUMBER, number);
+  set(attributes, ATTRIBUTES.HTTP_STATUS, statusOf(error));
+  set(attributes, ATTRIBUTES.ERROR_TYPE, errorType(error));
+  set(attributes, ATTRIBUTES.ATTEMPT_MESSAGE, text(mapping, error.message));
   return { name: EVENTS.ATTEMPT_FAILED, time, attributes };
 }
 
 function exception(mapping: Mapping, error: DeliveryError, time: Millis): SpanEvent {
-  const attributes = {
-    ...attribute(ATTRIBUTES.EXCEPTION_TYPE, errorType(error)),
-    ...attribute(ATTRIBUTES.EXCEPTION_MESSAGE, text(mapping, error.message)),
-  };
+  const attributes: NewAttributes = {};
+  set(attributes, ATTRIBUTES.EXCEPTION_TYPE, errorType(error));
+  set(attributes, ATTRIBUTES.EXCEPTION_MESSAGE, text(mapping, error.message));
   return { name: EVENTS.EXCEPTION, time, attributes };
 }
 

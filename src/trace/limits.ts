@@ -1,7 +1,7 @@
 import { lean } from "./attribute.ts";
 import { ATTRIBUTES, SIZE_SUFFIX } from "./attributes.ts";
 import type { MappingSettings } from "./config.ts";
-import type { Attributes, AttributeValue, Span } from "./span.ts";
+import type { Attributes, AttributeValue, Span, SpanEvent } from "./span.ts";
 import { cut, limitValue } from "./value.ts";
 
 /** The limits of every exported value, applied once, when a span is otherwise done: so each cut can say what it took. */
@@ -19,23 +19,28 @@ const ORDER = NAMES.flatMap((name) => [name, name + SIZE_SUFFIX]);
 
 /** A span with as many attributes as the settings allow, within the limits of OTLP. */
 export function finished(span: Span, settings: MappingSettings): Span {
-  const attributes = limited(span.attributes, settings);
+  const within = limited(span.attributes, settings);
+  const attributes = settings.traces.attributes === "full" ? within : lean(within, ORDER, LEAN_LIMIT);
+  const events = limitedEvents(span.events, settings);
   const { message } = span.status;
-  const full = settings.traces.attributes === "full";
-  if (full && attributes === span.attributes && message === undefined && span.events.length === 0) return span;
+  if (attributes === span.attributes && events === span.events && message === undefined) return span;
   return {
     ...span,
-    attributes: full ? attributes : lean(attributes, ORDER, LEAN_LIMIT),
-    events: span.events.map((event) => ({ ...event, attributes: limited(event.attributes, settings) })),
-    ...(message !== undefined && { status: { ...span.status, message: cut(message, settings.traces.max_value_bytes).value } }),
+    attributes,
+    events,
+    status: message === undefined ? span.status : { code: span.status.code, message: cut(message, settings.traces.max_value_bytes).value },
   };
+}
+
+function limitedEvents(events: readonly SpanEvent[], settings: MappingSettings): readonly SpanEvent[] {
+  const isWithin = events.every(({ attributes }) => limited(attributes, settings) === attributes);
+  return isWithin ? events : events.map((event) => ({ ...event, attributes: limited(event.attributes, settings) }));
 }
 
 /** Values within the limits; beside one that was cut stands its size before that, `<name>.size` (of a list: of all of it). */
 export function limited(attributes: Attributes, settings: MappingSettings): Attributes {
   const { max_value_bytes: max } = settings.traces;
-  const names = Object.keys(attributes);
-  if (names.every((name) => isSurelyWithin(attributes[name], max))) return attributes;
+  if (areSurelyWithin(attributes, max)) return attributes;
   const kept: Record<string, AttributeValue> = {};
   for (const [name, value] of Object.entries(attributes)) {
     const limit = limitOf(name, max);
@@ -48,11 +53,17 @@ export function limited(attributes: Attributes, settings: MappingSettings): Attr
   return kept;
 }
 
+function areSurelyWithin(attributes: Attributes, maxBytes: number): boolean {
+  for (const name in attributes) if (!isSurelyWithin(attributes[name], maxBytes)) return false;
+  return true;
+}
+
 /** Told without counting bytes: a UTF-16 unit is at most three of them. Nearly every value is. */
 function isSurelyWithin(value: AttributeValue | undefined, maxBytes: number): boolean {
   if (typeof value === "string") return value.length * 3 <= maxBytes && value.isWellFormed();
   if (typeof value === "number") return limitValue(value, maxBytes) !== undefined;
-  return typeof value !== "object" || value.every((item) => isSurelyWithin(item, maxBytes));
+  if (typeof value === "object") for (const item of value) if (!isSurelyWithin(item, maxBytes)) return false;
+  return true;
 }
 
 function limitOf(name: string, max: number): number {

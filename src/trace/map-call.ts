@@ -1,5 +1,5 @@
 import type { CallDetails } from "../model/run.ts";
-import type { Pair } from "./attribute.ts";
+import { type NewAttributes, set } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { isHttpStatus } from "./errors.ts";
 import { type Mapping, text, urlText } from "./mapping.ts";
@@ -11,13 +11,11 @@ const METHODS = new Set(["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH",
 const PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 };
 
 /** OpenTelemetry's HTTP client conventions for a Call. */
-export function callAttributes(mapping: Mapping, call: CallDetails): Pair[] {
-  return [
-    [ATTRIBUTES.HTTP_METHOD, methodOf(call.method)],
-    [ATTRIBUTES.HTTP_STATUS, isHttpStatus(call.responseStatus) ? call.responseStatus : undefined],
-    [ATTRIBUTES.URL_FULL, urlText(mapping, call.url)],
-    ...serverAttributes(mapping, call.url),
-  ];
+export function setCall(made: NewAttributes, mapping: Mapping, call: CallDetails): void {
+  set(made, ATTRIBUTES.HTTP_METHOD, methodOf(call.method));
+  set(made, ATTRIBUTES.HTTP_STATUS, isHttpStatus(call.responseStatus) ? call.responseStatus : undefined);
+  set(made, ATTRIBUTES.URL_FULL, urlText(mapping, call.url));
+  setServer(made, mapping, call.url);
 }
 
 /** The headers that the user listed. */
@@ -41,14 +39,12 @@ function methodOf(method: string | undefined): string | undefined {
   return METHODS.has(upper) ? upper : "_OTHER";
 }
 
-function serverAttributes(mapping: Mapping, url: string | undefined): Pair[] {
-  if (url === undefined || !URL.canParse(url)) return [];
-  const { hostname, port, protocol } = new URL(url);
-  const host = text(mapping, hostname);
-  return [
-    [ATTRIBUTES.SERVER_ADDRESS, host],
-    [ATTRIBUTES.SERVER_PORT, port === "" ? PORTS[protocol] : Number(port)],
-    [ATTRIBUTES.PEER_NAME, host],
-    [ATTRIBUTES.PEER_SERVICE, host],
-  ];
+function setServer(made: NewAttributes, mapping: Mapping, url: string | undefined): void {
+  const parsed = url === undefined ? null : URL.parse(url);
+  if (parsed === null) return;
+  const host = text(mapping, parsed.hostname);
+  set(made, ATTRIBUTES.SERVER_ADDRESS, host);
+  set(made, ATTRIBUTES.SERVER_PORT, parsed.port === "" ? PORTS[parsed.protocol] : Number(parsed.port));
+  set(made, ATTRIBUTES.PEER_NAME, host);
+  set(made, ATTRIBUTES.PEER_SERVICE, host);
 }

@@ -1,6 +1,6 @@
 import type { MessageEvent } from "../model/event.ts";
 import { type FailureFunction, header, isSettled, type Millis, type WorkflowRun } from "../model/run.ts";
-import { attributes } from "./attribute.ts";
+import { type NewAttributes, set } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import type { MappingSettings } from "./config.ts";
 import { errorEvents, errorType, failedStatus, isHttpStatus } from "./errors.ts";
@@ -67,13 +67,13 @@ function deliveredAt({ messageId }: FailureFunction, events: readonly MessageEve
 function failureAttributes(mapping: Mapping, failure: FailureFunction, failed: boolean): Attributes {
   const status = [failure.responseStatus, failed ? failure.errors.at(-1)?.status : undefined].find(isHttpStatus);
   const error = failure.errors.at(-1) ?? { message: "", ...(status !== undefined && { status }) };
-  return attributes(mapping.identity, [
-    [ATTRIBUTES.FAILURE_STATE, text(mapping, failure.state)],
-    [ATTRIBUTES.FAILURE_URL, urlText(mapping, failure.url)],
-    [ATTRIBUTES.FAILURE_MESSAGE_ID, text(mapping, failure.messageId)],
-    [ATTRIBUTES.FAILURE_DLQ_ID, text(mapping, failure.dlqId)],
-    [ATTRIBUTES.FAILURE_MAX_RETRIES, failure.maxRetries],
-    [ATTRIBUTES.HTTP_STATUS, status],
-    [ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined],
-  ]);
+  const made: NewAttributes = { ...mapping.identity };
+  set(made, ATTRIBUTES.FAILURE_STATE, text(mapping, failure.state));
+  set(made, ATTRIBUTES.FAILURE_URL, urlText(mapping, failure.url));
+  set(made, ATTRIBUTES.FAILURE_MESSAGE_ID, text(mapping, failure.messageId));
+  set(made, ATTRIBUTES.FAILURE_DLQ_ID, text(mapping, failure.dlqId));
+  set(made, ATTRIBUTES.FAILURE_MAX_RETRIES, failure.maxRetries);
+  set(made, ATTRIBUTES.HTTP_STATUS, status);
+  set(made, ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined);
+  return made;
 }

@@ -1,5 +1,5 @@
 import type { DeliveryError } from "../model/run.ts";
-import { attributes } from "./attribute.ts";
+import { type NewAttributes, set } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { errorEvents, errorType, failedStatus, statusOf } from "./errors.ts";
 import { partSpanId, stepSpanId } from "./ids.ts";
@@ -7,12 +7,12 @@ import { failedCallStatus } from "./map-call.ts";
 import { type Mapping, spanOf, text } from "./mapping.ts";
 import type { Span } from "./span.ts";
 import type { StepId } from "./step-ids.ts";
-import type { StepTime } from "./timeline.ts";
 import type { Part } from "./timeline-execution.ts";
 import type { Delivery } from "./timeline-log.ts";
 
 /** Children of a step that was executed more than once or waited long for it; they tile it. */
-export function partSpans(mapping: Mapping, { parts, step }: StepTime, id: StepId): Span[] {
+export function partSpans(mapping: Mapping, id: StepId): Span[] {
+  const { parts, step } = id.time;
   const status = failedCallStatus(step.call);
   return parts.map((part, index) => {
     // A Call's last answer is its result, though it may be an error.
@@ -25,25 +25,30 @@ export function partSpans(mapping: Mapping, { parts, step }: StepTime, id: StepI
 export function deliverySpans(mapping: Mapping, delivery: Delivery): Span[] {
   const key = [delivery.group, delivery.index, delivery.purpose].filter((part) => part !== undefined).join(".");
   const id = { key, spanId: stepSpanId(mapping.run.id, mapping.run.createdAt, key) };
+  const attributes: NewAttributes = { ...mapping.identity };
+  set(attributes, ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, delivery.messageId));
+  set(attributes, ATTRIBUTES.STEP_ATTEMPTS, delivery.attempts);
+  set(attributes, ATTRIBUTES.TIME_SOURCE, "log");
   const span = spanOf(mapping, {
     spanId: id.spanId,
     name: "delivery",
     start: delivery.start,
     end: delivery.end,
     role: "delivery",
-    attributes: attributes(mapping.identity, [
-      [ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, delivery.messageId)],
-      [ATTRIBUTES.STEP_ATTEMPTS, delivery.attempts],
-      [ATTRIBUTES.TIME_SOURCE, "log"],
-    ]),
+    attributes,
     events: errorEvents(mapping, delivery.errors, false, delivery.end),
   });
   return [span, ...delivery.parts.map((part) => partSpan(mapping, part, id, part.error))];
 }
 
-function partSpan(mapping: Mapping, part: Part, { key, spanId }: StepId, error: DeliveryError | undefined): Span {
+function partSpan(mapping: Mapping, part: Part, { key, spanId }: Pick<StepId, "key" | "spanId">, error: DeliveryError | undefined): Span {
   const { id, createdAt } = mapping.run;
   const isAttempt = part.kind === "attempt";
+  const attributes: NewAttributes = { ...mapping.identity };
+  set(attributes, ATTRIBUTES.ATTEMPT_NUMBER, isAttempt ? part.n : undefined);
+  set(attributes, ATTRIBUTES.TIME_SOURCE, "log");
+  set(attributes, ATTRIBUTES.HTTP_STATUS, statusOf(error));
+  set(attributes, ATTRIBUTES.ERROR_TYPE, error && errorType(error));
   return spanOf(mapping, {
     parentSpanId: spanId,
     spanId: partSpanId(part.kind, id, createdAt, key, part.n),
@@ -51,12 +56,7 @@ function partSpan(mapping: Mapping, part: Part, { key, spanId }: StepId, error: 
     start: part.start,
     end: part.end,
     role: "part",
-    attributes: attributes(mapping.identity, [
-      [ATTRIBUTES.ATTEMPT_NUMBER, isAttempt ? part.n : undefined],
-      [ATTRIBUTES.TIME_SOURCE, "log"],
-      [ATTRIBUTES.HTTP_STATUS, statusOf(error)],
-      [ATTRIBUTES.ERROR_TYPE, error && errorType(error)],
-    ]),
-    ...(error !== undefined && { status: failedStatus(mapping, error) }),
+    attributes,
+    status: error && failedStatus(mapping, error),
   });
 }

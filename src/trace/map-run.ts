@@ -1,10 +1,10 @@
 import type { MessageEvent } from "../model/event.ts";
-import type { DeliveryError, RunKey, WorkflowRun } from "../model/run.ts";
-import { attribute, attributes, type Pair } from "./attribute.ts";
+import { type DeliveryError, initialStep, type RunKey, type Step, type WorkflowRun } from "../model/run.ts";
+import { attribute, type NewAttributes, set } from "./attribute.ts";
 import { ATTRIBUTES, EVENTS } from "./attributes.ts";
 import type { MappingSettings } from "./config.ts";
 import { inSeveralTraces } from "./continuation.ts";
-import { type CriticalPath, criticalPath, PATH_KINDS } from "./critical-path.ts";
+import { type CriticalPath, criticalPath } from "./critical-path.ts";
 import { errorType, failedStatus } from "./errors.ts";
 import { delaySpanId, runSpanContext } from "./ids.ts";
 import { iso, seconds } from "./instant.ts";
@@ -16,7 +16,7 @@ import { attemptsOf, captured, hasFailed, stepSpan } from "./map-step.ts";
 import { type Mapping, mappingOf, spanOf, text, urlText } from "./mapping.ts";
 import type { MappedRun, Placement, Span, SpanEvent, SpanLink } from "./span.ts";
 import { stepIds } from "./step-ids.ts";
-import { isWork, type StepTime, type Timeline, timeline } from "./timeline.ts";
+import { isWork, type Timeline, timeline } from "./timeline.ts";
 import type { ChildEnd } from "./timeline-statement.ts";
 import { spanName } from "./value.ts";
 
@@ -40,44 +40,47 @@ export function mapRun(run: WorkflowRun, placement: Placement, settings: Mapping
   const mapping = mappingOf(run, placement, settings);
   const times = timeline(run, facts.events, settings.traces.min_queue, facts.childEnd);
   const path = criticalPath(times);
-  const steps = [...stepIds(run, times.steps)];
-  const spans = [
-    runSpan(mapping, times, path, facts),
-    ...delaySpans(mapping, times),
-    ...steps.flatMap(([time, id]) => [stepSpan(mapping, time, id.spanId, path.steps.has(time)), ...partSpans(mapping, time, id)]),
-    ...times.deliveries.flatMap((delivery) => deliverySpans(mapping, delivery)),
-  ].map((span) => finished(span, settings));
-  const invokes = new Set(steps.flatMap(([{ step }, id]) => (step.type === "Invoke" ? [id.spanId] : [])));
+  const spans: Span[] = [];
+  const add = (span: Span) => void spans.push(finished(span, settings));
+  const invokes = new Set<string>();
+  add(runSpan(mapping, times, path, facts));
+  delaySpans(mapping, times).forEach(add);
+  for (const id of stepIds(run, times.steps)) {
+    add(stepSpan(mapping, id.time, id.spanId, path.steps.has(id.time)));
+    partSpans(mapping, id).forEach(add);
+    if (id.time.step.type === "Invoke") invokes.add(id.spanId);
+  }
+  for (const delivery of times.deliveries) deliverySpans(mapping, delivery).forEach(add);
+  const traces = inSeveralTraces(spans, run, settings.traces, invokes);
   // The failure function settles later: it must not decide where the others lie.
   const failure = failureSpans(mapping, times.end, facts.events, facts.failureNumber).map((span) => finished(span, settings));
-  return { resource: resourceOf(mapping), spans: [...inSeveralTraces(spans, run, settings.traces, invokes), ...failure] };
+  return { resource: resourceOf(mapping), spans: failure.length === 0 ? traces : [...traces, ...failure] };
 }
 
 function runSpan(mapping: Mapping, times: Timeline, path: CriticalPath, facts: RunFacts): Span {
   const { run, placement, naming, settings } = mapping;
   const failed = run.state === "RUN_FAILED";
   const error = failed ? lastError(mapping, times) : undefined;
-  const { parentSpanId } = placement;
-  return {
-    ...withoutParent(spanOf(mapping, { spanId: mapping.runSpanId, name: "", start: times.start, end: times.end, role: "run" })),
-    ...(parentSpanId !== undefined && { parentSpanId, parentIsRemote: true }),
+  const own: NewAttributes = { ...naming.attributes, ...mapping.identity };
+  setRun(own, mapping, times, facts);
+  const figures: NewAttributes = {};
+  setCounts(figures, mapping, times);
+  setPath(figures, path);
+  set(figures, ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined);
+  setPayloads(figures, mapping);
+  const span = spanOf(mapping, {
+    spanId: mapping.runSpanId,
     name: spanName(naming.name, "workflow"),
     kind: run.invoker !== undefined || settings.traces.run_kind === "server" ? "server" : "consumer",
-    attributes: attributes({ ...naming.attributes, ...mapping.identity }, [
-      ...runAttributes(mapping, times, facts),
-      ...stepCounts(mapping, times),
-      ...pathAttributes(path),
-      [ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined],
-      ...runPayloads(mapping),
-    ]),
+    start: times.start,
+    end: times.end,
+    role: "run",
+    attributes: { ...own, ...figures },
     events: runEvents(mapping, times),
-    links: [...placement.links, ...resumedLinks(facts)],
-    status: failed ? failedStatus(mapping, error) : { code: "unset" },
-  };
-}
-
-function withoutParent({ parentSpanId: _, ...span }: Span): Span {
-  return span;
+    links: facts.resumedFrom === undefined ? placement.links : [...placement.links, resumedLink(facts.resumedFrom)],
+    status: failed ? failedStatus(mapping, error) : undefined,
+  });
+  return { ...span, parentSpanId: placement.parentSpanId, parentIsRemote: placement.parentSpanId !== undefined };
 }
 
 function delaySpans(mapping: Mapping, { delay }: Timeline): Span[] {
@@ -86,58 +89,58 @@ function delaySpans(mapping: Mapping, { delay }: Timeline): Span[] {
   return [spanOf(mapping, { spanId, name: "start delay", start: delay.start, end: delay.end, role: "delay" })];
 }
 
-function runAttributes(mapping: Mapping, times: Timeline, { resumedFrom }: RunFacts): Pair[] {
+function setRun(made: NewAttributes, mapping: Mapping, times: Timeline, { resumedFrom }: RunFacts): void {
   const { run } = mapping;
-  return [
-    [ATTRIBUTES.RUN_STATE, text(mapping, run.state)],
-    [ATTRIBUTES.RUN_URL, urlText(mapping, run.url)],
-    [ATTRIBUTES.RUN_CREATED_AT, iso(run.createdAt)],
-    [ATTRIBUTES.RUN_LABELS, run.labels.map((label) => text(mapping, label))],
-    [ATTRIBUTES.RUN_FLOW_CONTROL, text(mapping, run.flowControlKey)],
-    [ATTRIBUTES.RUN_DLQ_ID, text(mapping, run.dlqId)],
-    [ATTRIBUTES.RUN_INVOKER_ID, text(mapping, run.invoker?.id)],
-    [ATTRIBUTES.RUN_RESUMED_FROM, text(mapping, resumedFrom?.id)],
-    [ATTRIBUTES.CLIENT_ADDRESS, text(mapping, run.callerIp)],
-    [ATTRIBUTES.TIME_ADJUSTED, times.adjusted || undefined],
-  ];
+  set(made, ATTRIBUTES.RUN_STATE, text(mapping, run.state));
+  set(made, ATTRIBUTES.RUN_URL, urlText(mapping, run.url));
+  set(made, ATTRIBUTES.RUN_CREATED_AT, iso(run.createdAt));
+  set(
+    made,
+    ATTRIBUTES.RUN_LABELS,
+    run.labels.map((label) => text(mapping, label)),
+  );
+  set(made, ATTRIBUTES.RUN_FLOW_CONTROL, text(mapping, run.flowControlKey));
+  set(made, ATTRIBUTES.RUN_DLQ_ID, text(mapping, run.dlqId));
+  set(made, ATTRIBUTES.RUN_INVOKER_ID, text(mapping, run.invoker?.id));
+  set(made, ATTRIBUTES.RUN_RESUMED_FROM, text(mapping, resumedFrom?.id));
+  set(made, ATTRIBUTES.CLIENT_ADDRESS, text(mapping, run.callerIp));
+  set(made, ATTRIBUTES.TIME_ADJUSTED, times.adjusted || undefined);
 }
 
-function stepCounts(mapping: Mapping, { steps }: Timeline): Pair[] {
-  const work = steps.filter(isWork);
-  const count = (matches: (time: StepTime) => boolean) => work.filter(matches).length;
-  const isRetried = (time: StepTime) => time.step.state === "STEP_RETRY" || (attemptsOf(mapping, time) ?? 1) > 1;
-  return [
-    [ATTRIBUTES.STEPS_TOTAL, work.length],
-    [ATTRIBUTES.STEPS_FAILED, count((time) => hasFailed(mapping, time))],
-    [ATTRIBUTES.STEPS_CANCELED, count(({ step }) => step.state === "STEP_CANCELED")],
-    [ATTRIBUTES.STEPS_RETRIED, count(isRetried)],
-  ];
+function setCounts(made: NewAttributes, mapping: Mapping, { steps }: Timeline): void {
+  const counts = { total: 0, failed: 0, canceled: 0, retried: 0 };
+  for (const time of steps) {
+    if (!isWork(time)) continue;
+    const { state } = time.step;
+    counts.total += 1;
+    if (hasFailed(mapping, time)) counts.failed += 1;
+    if (state === "STEP_CANCELED") counts.canceled += 1;
+    if (state === "STEP_RETRY" || (attemptsOf(mapping, time) ?? 1) > 1) counts.retried += 1;
+  }
+  set(made, ATTRIBUTES.STEPS_TOTAL, counts.total);
+  set(made, ATTRIBUTES.STEPS_FAILED, counts.failed);
+  set(made, ATTRIBUTES.STEPS_CANCELED, counts.canceled);
+  set(made, ATTRIBUTES.STEPS_RETRIED, counts.retried);
 }
 
-function pathAttributes({ durations }: CriticalPath): Pair[] {
-  const of = {
-    run: ATTRIBUTES.CRITICAL_RUN,
-    call: ATTRIBUTES.CRITICAL_CALL,
-    sleep: ATTRIBUTES.CRITICAL_SLEEP,
-    wait: ATTRIBUTES.CRITICAL_WAIT,
-    invoke: ATTRIBUTES.CRITICAL_INVOKE,
-    retry: ATTRIBUTES.CRITICAL_RETRY,
-    unknown: ATTRIBUTES.CRITICAL_UNKNOWN,
-  } as const;
-  return PATH_KINDS.map((kind) => [of[kind], seconds(durations[kind])]);
+function setPath(made: NewAttributes, { durations }: CriticalPath): void {
+  set(made, ATTRIBUTES.CRITICAL_RUN, seconds(durations.run));
+  set(made, ATTRIBUTES.CRITICAL_CALL, seconds(durations.call));
+  set(made, ATTRIBUTES.CRITICAL_SLEEP, seconds(durations.sleep));
+  set(made, ATTRIBUTES.CRITICAL_WAIT, seconds(durations.wait));
+  set(made, ATTRIBUTES.CRITICAL_INVOKE, seconds(durations.invoke));
+  set(made, ATTRIBUTES.CRITICAL_RETRY, seconds(durations.retry));
+  set(made, ATTRIBUTES.CRITICAL_UNKNOWN, seconds(durations.unknown));
 }
 
-function runPayloads(mapping: Mapping): Pair[] {
+function setPayloads(made: NewAttributes, mapping: Mapping): void {
   const { run, settings } = mapping;
-  const initial = run.groups.flatMap((group) => group.steps).find((step) => step.type === "Initial");
-  const request = captured(mapping, settings.traces.capture.run_request, initial?.out);
+  const request = captured(mapping, settings.traces.capture.run_request, initialStep(run)?.out);
   const response = captured(mapping, settings.traces.capture.run_response, run.response);
-  return [
-    [ATTRIBUTES.RUN_REQUEST_BODY, request?.value],
-    [ATTRIBUTES.RUN_REQUEST_BODY_SIZE, request?.size],
-    [ATTRIBUTES.RUN_RESPONSE_BODY, response?.value],
-    [ATTRIBUTES.RUN_RESPONSE_BODY_SIZE, response?.size],
-  ];
+  set(made, ATTRIBUTES.RUN_REQUEST_BODY, request?.value);
+  set(made, ATTRIBUTES.RUN_REQUEST_BODY_SIZE, request?.size);
+  set(made, ATTRIBUTES.RUN_RESPONSE_BODY, response?.value);
+  set(made, ATTRIBUTES.RUN_RESPONSE_BODY_SIZE, response?.size);
 }
 
 /** Of the steps that failed; where the log shows none, of any. */
@@ -148,30 +151,29 @@ function lastError(mapping: Mapping, { steps }: Timeline): DeliveryError | undef
   return errors.reduce<DeliveryError | undefined>((last, error) => ((error.time ?? 0) >= (last?.time ?? 0) ? error : last), undefined);
 }
 
-function runEvents(mapping: Mapping, times: Timeline): SpanEvent[] {
-  const events = times.steps.flatMap((time) => pointEvents(mapping, time));
-  if (mapping.run.state !== "RUN_CANCELED") return events;
-  return [...events, { name: EVENTS.CANCELED, time: times.end, attributes: {} }];
-}
-
 /** Initial, and steps of the resumed run: at the run's start if they are older, since backends refuse what lies far before its span. */
-function pointEvents(mapping: Mapping, { step, role, start }: StepTime): SpanEvent[] {
-  if (role === "initial") {
-    return [{ name: EVENTS.STARTED, time: start, attributes: attribute(ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, step.messageId)) }];
+function runEvents(mapping: Mapping, times: Timeline): SpanEvent[] {
+  const events: SpanEvent[] = [];
+  for (const { step, role, start } of times.steps) {
+    if (role === "initial") {
+      events.push({ name: EVENTS.STARTED, time: start, attributes: attribute(ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, step.messageId)) });
+    }
+    if (role === "carried") events.push({ name: EVENTS.CARRIED, time: start, attributes: carriedAttributes(mapping, step) });
   }
-  if (role !== "carried") return [];
-  const attributes = {
-    ...attribute(ATTRIBUTES.STEP_ID, step.id),
-    ...attribute(ATTRIBUTES.STEP_NAME, text(mapping, step.name)),
-    ...attribute(ATTRIBUTES.STEP_TYPE, text(mapping, step.type)),
-    ...attribute(ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, step.messageId)),
-    ...attribute(ATTRIBUTES.STEP_CREATED_AT, iso(step.createdAt)),
-  };
-  return [{ name: EVENTS.CARRIED, time: start, attributes }];
+  if (mapping.run.state === "RUN_CANCELED") events.push({ name: EVENTS.CANCELED, time: times.end, attributes: {} });
+  return events;
 }
 
-function resumedLinks({ resumedFrom }: RunFacts): SpanLink[] {
-  if (resumedFrom === undefined) return [];
-  const { traceId: other, id, createdAt } = resumedFrom;
-  return [{ ...runSpanContext(id, createdAt), ...(other !== undefined && { traceId: other }), attributes: {} }];
+function carriedAttributes(mapping: Mapping, step: Step): NewAttributes {
+  const made: NewAttributes = {};
+  set(made, ATTRIBUTES.STEP_ID, step.id);
+  set(made, ATTRIBUTES.STEP_NAME, text(mapping, step.name));
+  set(made, ATTRIBUTES.STEP_TYPE, text(mapping, step.type));
+  set(made, ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, step.messageId));
+  set(made, ATTRIBUTES.STEP_CREATED_AT, iso(step.createdAt));
+  return made;
+}
+
+function resumedLink({ traceId: other, id, createdAt }: NonNullable<RunFacts["resumedFrom"]>): SpanLink {
+  return { ...runSpanContext(id, createdAt), ...(other !== undefined && { traceId: other }), attributes: {} };
 }

@@ -1,10 +1,10 @@
 import type { Step } from "../model/run.ts";
-import { attributes, type Pair } from "./attribute.ts";
+import { type NewAttributes, set } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { errorEvents, errorType, failedStatus } from "./errors.ts";
 import { genAiAttributes } from "./gen-ai.ts";
 import { iso, seconds } from "./instant.ts";
-import { callAttributes, capturedCallHeaders, failedCallStatus } from "./map-call.ts";
+import { capturedCallHeaders, failedCallStatus, setCall } from "./map-call.ts";
 import { type Mapping, spanOf, text, texts, urlText } from "./mapping.ts";
 import { type CapturedValue, captureValue } from "./payload.ts";
 import type { Span } from "./span.ts";
@@ -19,9 +19,16 @@ export function stepSpan(mapping: Mapping, time: StepTime, spanId: string, criti
   const genAi = isCall && step.call !== undefined ? genAiAttributes(step.call, step.out, mapping.settings.traces.gen_ai) : undefined;
   const error = failed ? step.errors.at(-1) : undefined;
   const badStatus = isCall ? failedCallStatus(step.call) : undefined;
-  const own = attributes(mapping.identity, [...stepAttributes(mapping, time, critical), ...typeAttributes(mapping, time)]);
-  const called = step.call && { ...capturedCallHeaders(mapping, step.call), ...(genAi && texts(mapping, genAi)) };
-  const known = called === undefined ? own : { ...own, ...called };
+  const own: NewAttributes = { ...mapping.identity };
+  setStep(own, mapping, time, critical);
+  setType(own, mapping, time);
+  const more: NewAttributes = step.call === undefined ? own : {};
+  if (step.call !== undefined) {
+    setCall(more, mapping, step.call);
+    Object.assign(more, capturedCallHeaders(mapping, step.call), genAi && texts(mapping, genAi));
+  }
+  set(more, ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : badStatus?.toString());
+  setPayloads(more, mapping, step);
   return spanOf(mapping, {
     spanId,
     name: spanName(text(mapping, mapping.naming.stepName(step.name)), role === "delivery" ? "delivery" : step.type || "step"),
@@ -29,13 +36,10 @@ export function stepSpan(mapping: Mapping, time: StepTime, spanId: string, criti
     start: time.start,
     end: time.end,
     role: role === "delivery" ? "delivery" : "step",
-    attributes: attributes(known, [
-      [ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : badStatus?.toString()],
-      ...payloadAttributes(mapping, step),
-    ]),
+    attributes: more === own ? own : { ...own, ...more },
     events: errorEvents(mapping, step.errors, failed, time.end),
-    ...(failed ? { status: failedStatus(mapping, error) } : badStatus !== undefined && { status: { code: "error" as const } }),
-    ...(genAi !== undefined && { scope: "gen_ai" as const }),
+    status: failed ? failedStatus(mapping, error) : badStatus === undefined ? undefined : { code: "error" },
+    scope: genAi === undefined ? undefined : "gen_ai",
   });
 }
 
@@ -52,52 +56,49 @@ export function attemptsOf(mapping: Pick<Mapping, "run">, time: StepTime): numbe
   return state === "STEP_SUCCESS" || (state === "" && !hasFailed(mapping, time)) ? errors.length + 1 : errors.length;
 }
 
-function stepAttributes(mapping: Mapping, time: StepTime, critical: boolean): Pair[] {
+function setStep(made: NewAttributes, mapping: Mapping, time: StepTime, critical: boolean): void {
   const { step } = time;
-  return [
-    [ATTRIBUTES.STEP_ID, step.id],
-    [ATTRIBUTES.STEP_NAME, text(mapping, step.name)],
-    [ATTRIBUTES.STEP_TYPE, text(mapping, step.type)],
-    [ATTRIBUTES.STEP_CALL_TYPE, text(mapping, step.callType)],
-    [ATTRIBUTES.STEP_STATE, text(mapping, step.state)],
-    [ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, step.messageId)],
-    [ATTRIBUTES.GROUP_INDEX, time.group],
-    [ATTRIBUTES.GROUP_SIZE, time.size],
-    [ATTRIBUTES.STEP_RETRIES, step.retries],
-    [ATTRIBUTES.STEP_ATTEMPTS, attemptsOf(mapping, time)],
-    [ATTRIBUTES.STEP_CRITICAL, critical],
-    [ATTRIBUTES.TIME_SOURCE, time.source],
-    [ATTRIBUTES.TIME_ADJUSTED, time.adjusted || undefined],
-  ];
+  set(made, ATTRIBUTES.STEP_ID, step.id);
+  set(made, ATTRIBUTES.STEP_NAME, text(mapping, step.name));
+  set(made, ATTRIBUTES.STEP_TYPE, text(mapping, step.type));
+  set(made, ATTRIBUTES.STEP_CALL_TYPE, text(mapping, step.callType));
+  set(made, ATTRIBUTES.STEP_STATE, text(mapping, step.state));
+  set(made, ATTRIBUTES.STEP_MESSAGE_ID, text(mapping, step.messageId));
+  set(made, ATTRIBUTES.GROUP_INDEX, time.group);
+  set(made, ATTRIBUTES.GROUP_SIZE, time.size);
+  set(made, ATTRIBUTES.STEP_RETRIES, step.retries);
+  set(made, ATTRIBUTES.STEP_ATTEMPTS, attemptsOf(mapping, time));
+  set(made, ATTRIBUTES.STEP_CRITICAL, critical);
+  set(made, ATTRIBUTES.TIME_SOURCE, time.source);
+  set(made, ATTRIBUTES.TIME_ADJUSTED, time.adjusted || undefined);
 }
 
-function typeAttributes(mapping: Mapping, { step, sleep }: StepTime): Pair[] {
+function setType(made: NewAttributes, mapping: Mapping, { step, sleep }: StepTime): void {
   const { wait, invoked } = step;
-  return [
-    [ATTRIBUTES.SLEEP_DURATION, seconds(sleep)],
-    [ATTRIBUTES.SLEEP_UNTIL, iso(step.sleepUntil)],
-    [ATTRIBUTES.WAIT_EVENT_ID, text(mapping, wait?.eventId)],
-    [ATTRIBUTES.WAIT_TIMEOUT, seconds(wait?.duration)],
-    [ATTRIBUTES.WAIT_TIMED_OUT, step.type.startsWith("Wait") ? wait?.timedOut : undefined],
-    [ATTRIBUTES.INVOKED_ID, text(mapping, invoked?.id)],
-    [ATTRIBUTES.INVOKED_URL, urlText(mapping, invoked?.url)],
-    ...(step.call === undefined ? [] : callAttributes(mapping, step.call)),
-  ];
+  set(made, ATTRIBUTES.SLEEP_DURATION, seconds(sleep));
+  set(made, ATTRIBUTES.SLEEP_UNTIL, iso(step.sleepUntil));
+  if (wait !== undefined) {
+    set(made, ATTRIBUTES.WAIT_EVENT_ID, text(mapping, wait.eventId));
+    set(made, ATTRIBUTES.WAIT_TIMEOUT, seconds(wait.duration));
+    set(made, ATTRIBUTES.WAIT_TIMED_OUT, step.type.startsWith("Wait") ? wait.timedOut : undefined);
+  }
+  if (invoked !== undefined) {
+    set(made, ATTRIBUTES.INVOKED_ID, text(mapping, invoked.id));
+    set(made, ATTRIBUTES.INVOKED_URL, urlText(mapping, invoked.url));
+  }
 }
 
-function payloadAttributes(mapping: Mapping, { out, call }: Step): Pair[] {
+function setPayloads(made: NewAttributes, mapping: Mapping, { out, call }: Step): void {
   const { capture } = mapping.settings.traces;
   const output = captured(mapping, capture.outputs, out);
   const request = captured(mapping, capture.call_bodies, call?.requestBody);
   const response = captured(mapping, capture.call_bodies, call?.responseBody);
-  return [
-    [ATTRIBUTES.STEP_OUTPUT, output?.value],
-    [ATTRIBUTES.STEP_OUTPUT_SIZE, output?.size],
-    [ATTRIBUTES.CALL_REQUEST_BODY, request?.value],
-    [ATTRIBUTES.CALL_REQUEST_BODY_SIZE, request?.size],
-    [ATTRIBUTES.CALL_RESPONSE_BODY, response?.value],
-    [ATTRIBUTES.CALL_RESPONSE_BODY_SIZE, response?.size],
-  ];
+  set(made, ATTRIBUTES.STEP_OUTPUT, output?.value);
+  set(made, ATTRIBUTES.STEP_OUTPUT_SIZE, output?.size);
+  set(made, ATTRIBUTES.CALL_REQUEST_BODY, request?.value);
+  set(made, ATTRIBUTES.CALL_REQUEST_BODY_SIZE, request?.size);
+  set(made, ATTRIBUTES.CALL_RESPONSE_BODY, response?.value);
+  set(made, ATTRIBUTES.CALL_RESPONSE_BODY_SIZE, response?.size);
 }
 
 /** A payload that the user wants captured, if the log has it. */

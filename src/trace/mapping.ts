@@ -4,7 +4,7 @@ import type { MappingSettings } from "./config.ts";
 import { runSpanId } from "./ids.ts";
 import { nameRun, type RunNaming } from "./naming.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
-import type { Attributes, Placement, Span } from "./span.ts";
+import type { Attributes, Placement, Span, SpanEvent, SpanLink, SpanStatus } from "./span.ts";
 
 /** What every span of one run is made from. */
 export interface Mapping {
@@ -57,20 +57,31 @@ export function texts(mapping: Mapping, attributes: Attributes): Attributes {
 
 type Essential = "spanId" | "name" | "start" | "end" | "role";
 
-/** A span of the run's trace: a child of the run's span, internal and in order, but for what `own` says. Its attributes begin with `identity`. */
+const NO_EVENTS: readonly SpanEvent[] = [];
+const NO_LINKS: readonly SpanLink[] = [];
+const UNSET: SpanStatus = { code: "unset" };
+
+/**
+ * A span of the run's trace: a child of the run's span, internal and in order, but for what `own` says. Its attributes
+ * begin with `identity`. All spans have the same keys in the same order: what reads them by the thousand is faster for it.
+ */
 export function spanOf({ placement, runSpanId, identity }: Mapping, own: Pick<Span, Essential> & Partial<Span>): Span {
   return {
     traceId: placement.traceId,
-    parentSpanId: runSpanId,
+    spanId: own.spanId,
+    parentSpanId: own.parentSpanId ?? runSpanId,
     parentIsRemote: false,
-    ...(placement.traceState !== undefined && { traceState: placement.traceState }),
+    traceState: placement.traceState,
     traceFlags: placement.traceFlags,
-    kind: "internal",
-    events: [],
-    links: [],
-    status: { code: "unset" },
-    scope: "workflow",
-    attributes: identity,
-    ...own,
+    name: own.name,
+    kind: own.kind ?? "internal",
+    start: own.start,
+    end: own.end,
+    attributes: own.attributes ?? identity,
+    events: own.events ?? NO_EVENTS,
+    links: own.links ?? NO_LINKS,
+    status: own.status ?? UNSET,
+    scope: own.scope ?? "workflow",
+    role: own.role,
   };
 }

@@ -56,18 +56,21 @@ export function nameRun(run: { readonly url: string; readonly labels: readonly s
   const index = matchers.findIndex((matcher) => matcher.matches(run.url, run.labels));
   const matcher = matchers[index];
   const set = matcher?.rule.set;
-  const environment = set?.environment ?? settings.environment;
   return {
-    ...(matcher === undefined ? {} : { rule: index }),
+    rule: matcher === undefined ? undefined : index,
     dropped: matcher?.rule.drop ?? false,
     name: set?.name ?? named(run.url).name,
     serviceName: set?.service_name ?? settings.serviceName ?? named(run.url).service,
-    ...(set?.service_namespace === undefined ? {} : { serviceNamespace: set.service_namespace }),
-    ...(environment === undefined ? {} : { environment }),
+    serviceNamespace: set?.service_namespace,
+    environment: set?.environment ?? settings.environment,
     attributes: set?.attributes ?? {},
     traceContext: set?.trace_context ?? settings.traces.trace_context,
-    stepName: matcher?.stepName ?? ((name) => name),
+    stepName: matcher?.stepName ?? asItIs,
   };
+}
+
+function asItIs(name: string): string {
+  return name;
 }
 
 /** A run's host ("" where its URL has none), where its service name is a guess that a rule of the user's should replace. */

@@ -1,4 +1,4 @@
-import type { Headers, WorkflowRun } from "../model/run.ts";
+import { initialStep, type WorkflowRun } from "../model/run.ts";
 import type { MappingSettings } from "./config.ts";
 import { invokeSpanId, traceId } from "./ids.ts";
 import { nameRun } from "./naming.ts";
@@ -11,7 +11,7 @@ export const OWN_TRACE_FLAGS = 3;
 /** A run that nobody invoked: its own trace, linked to the caller's span, or inside the caller's trace. */
 export function ownPlacement(run: WorkflowRun, settings: MappingSettings): Placement {
   const mode = nameRun(run, settings).traceContext;
-  const caller = mode === "ignore" ? undefined : callerContext(initialHeaders(run));
+  const caller = mode === "ignore" ? undefined : callerOf(run);
   // A tree that the caller's sampler dropped would be half a trace.
   if (caller === undefined || mode === "link" || !isSampled(caller)) return inOwnTrace(run, callerLinks(caller));
   return {
@@ -68,7 +68,7 @@ function inOwnTrace(run: WorkflowRun, links: readonly SpanLink[]): Placement {
 
 /** An invoked run belongs to its invoker; a caller that was forwarded to it explicitly stays a link. */
 function linksToCaller(run: WorkflowRun, settings: MappingSettings): readonly SpanLink[] {
-  return nameRun(run, settings).traceContext === "ignore" ? [] : callerLinks(callerContext(initialHeaders(run)));
+  return nameRun(run, settings).traceContext === "ignore" ? [] : callerLinks(callerOf(run));
 }
 
 function callerLinks(caller: CallerContext | undefined): readonly SpanLink[] {
@@ -80,6 +80,6 @@ function link(context: CallerContext): SpanLink {
 }
 
 /** Copies in later steps may have been rewritten by proxies: only Initial's count. */
-function initialHeaders(run: WorkflowRun): Headers | undefined {
-  return run.groups.flatMap((group) => group.steps).find((step) => step.type === "Initial")?.headers;
+function callerOf(run: WorkflowRun): CallerContext | undefined {
+  return callerContext(initialStep(run)?.headers);
 }

@@ -5,8 +5,6 @@ export interface PairRules {
   key(name: string): boolean;
   /** What replaces a secret. */
   mark(value: string): string;
-  /** False: `code` and `key` are words of prose, and secrets only in `?code=…`, `&code=…` or at the text's beginning. */
-  everyKey: boolean;
 }
 
 /** A key, the quote after it (escaped where JSON lies in a string), and the sign. Linear: each word is tried once. */
@@ -18,14 +16,15 @@ const WHOLE_LINE = /(?:authorization|cookie)$/i;
 const MARKED = /REDACTED(?::[\da-f]{64})?(?=[\s"'<>&,;)}\]]|$)/y;
 const HARMLESS = /^(?:null|true|false|undefined|none)$/i;
 
-export function redactPairs(text: string, rules: PairRules): string {
+/** Without `everyKey`, `code` and `key` are words of prose, and secrets only in `?code=…`, `&code=…` or at the text's beginning. */
+export function redactPairs(text: string, rules: PairRules, everyKey: boolean): string {
   if (!text.includes("=") && !text.includes(":")) return text;
   const out: string[] = [];
   let done = 0;
   KEY.lastIndex = 0;
   for (let match = KEY.exec(text); match !== null; match = KEY.exec(text)) {
     const [whole, key = "", quote = "", sign] = match;
-    if (!rules.key(key) || (!rules.everyKey && AMBIGUOUS.test(key) && !isFormField(text, match.index, sign))) continue;
+    if (!rules.key(key) || (!everyKey && AMBIGUOUS.test(key) && !isFormField(text, match.index, sign))) continue;
     const next = match.index + whole.length;
     const [from, to] = WHOLE_LINE.test(key) ? line(text, next) : value(text, next);
     const secret = text.slice(from, to);

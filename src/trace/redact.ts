@@ -3,7 +3,7 @@ import { decodeBase64 } from "./base64.ts";
 import type { TracesConfig } from "./config.ts";
 import { type JsonRules, redactJson } from "./redact-json.ts";
 import { isMarked, keyRules, MARK } from "./redact-keys.ts";
-import { redactPairs } from "./redact-pairs.ts";
+import { type PairRules, redactPairs } from "./redact-pairs.ts";
 import { compilePatterns, redactShapes } from "./redact-patterns.ts";
 import { redactUrl } from "./redact-url.ts";
 
@@ -43,13 +43,14 @@ export function createRedactor(config: TracesConfig["redact"]): Redactor {
     return MARK;
   };
 
+  const pairs: PairRules = { key: keys.key, mark };
   const bareUrl = (s: string, depth: number): string =>
     redactUrl(s, { key: keys.key, mark, value: (value) => plain(value, false, depth + 1) });
   const plain = (s: string, everyKey: boolean, depth: number): string => {
     if (isMarked(s)) return s;
     if (depth > MAX_DEPTH) return mark(s);
     const urls = s.includes("://") ? s.replace(URLS, (url) => bareUrl(url, depth)) : s;
-    return patterns(redactPairs(redactShapes(urls, mark), { key: keys.key, mark, everyKey }), mark);
+    return patterns(redactPairs(redactShapes(urls, mark), pairs, everyKey), mark);
   };
   const text = unlessClean(MAX_CLEAN_TEXT, (s) => plain(s, false, 0));
   const url = unlessClean(MAX_CLEAN_URL, (s) =>
@@ -102,9 +103,10 @@ const MAX_CLEAN = 2_000;
 function unlessClean(maxLength: number, redact: (s: string) => string): (s: string) => string {
   const clean = new Set<string>();
   return (s) => {
-    if (clean.has(s)) return s;
+    const short = s.length <= maxLength;
+    if (short && clean.has(s)) return s;
     const redacted = redact(s);
-    if (redacted === s && s.length <= maxLength) {
+    if (short && redacted === s) {
       if (clean.size >= MAX_CLEAN) clean.clear();
       clean.add(s);
     }

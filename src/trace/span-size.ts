@@ -35,7 +35,7 @@ export function areSurelyWithin(spans: readonly Span[], maxBytes: number): boole
 
 function attributeUnits(attributes: Attributes): number {
   let units = 0;
-  for (const name of Object.keys(attributes)) units += 3 * FRAME + name.length + valueUnits(attributes[name]);
+  for (const name in attributes) units += 3 * FRAME + name.length + valueUnits(attributes[name]);
   return units;
 }
 

@@ -2,8 +2,9 @@ import type { RunKey } from "../model/run.ts";
 import { invokeSpanId, type StepKey, stepSpanId } from "./ids.ts";
 import { isWork, type StepTime } from "./timeline.ts";
 
-/** What a step's span, and the spans of its parts, are named by. */
+/** A step that has a span, and what that and the spans of its parts are named by. */
 export interface StepId {
+  readonly time: StepTime;
   readonly key: StepKey;
   readonly spanId: string;
 }
@@ -14,22 +15,23 @@ export interface StepId {
  * `invoker`; if the run invokes one id twice, the first keeps it.
  * @param steps all of the run's, in log order.
  */
-export function stepIds(run: RunKey, steps: readonly StepTime[]): ReadonlyMap<StepTime, StepId> {
+export function stepIds(run: RunKey, steps: readonly StepTime[]): StepId[] {
   const counts = new Map<number, number>();
   for (const { step } of steps) {
     if (step.id !== undefined) counts.set(step.id, (counts.get(step.id) ?? 0) + 1);
   }
   const invoked = new Set<string>();
-  const ids = new Map<StepTime, StepId>();
-  for (const time of steps.filter(isWork)) {
+  const ids: StepId[] = [];
+  for (const time of steps) {
+    if (!isWork(time)) continue;
     const { step, group, index } = time;
     const key: StepKey = step.id !== undefined && counts.get(step.id) === 1 ? step.id : `${group}.${index}`;
     const invokedId = step.type === "Invoke" ? step.invoked?.id : undefined;
     if (invokedId !== undefined && invokedId !== "" && !invoked.has(invokedId)) {
       invoked.add(invokedId);
-      ids.set(time, { key, spanId: invokeSpanId(run.id, run.createdAt, invokedId) });
+      ids.push({ time, key, spanId: invokeSpanId(run.id, run.createdAt, invokedId) });
     } else {
-      ids.set(time, { key, spanId: stepSpanId(run.id, run.createdAt, key) });
+      ids.push({ time, key, spanId: stepSpanId(run.id, run.createdAt, key) });
     }
   }
   return ids;

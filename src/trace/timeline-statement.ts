@@ -75,8 +75,8 @@ export function deliveryTimes(step: Step): Statement {
 /** Of a Wait or an Invoke; the others do not say when they began. */
 function ownStart(step: Step): Millis | undefined {
   if (step.type === "Invoke") return step.invoked?.createdAt;
-  const { deadline, duration } = step.wait ?? {};
-  return deadline === undefined || duration === undefined ? undefined : deadline - duration;
+  if (step.wait?.deadline === undefined || step.wait.duration === undefined) return undefined;
+  return step.wait.deadline - step.wait.duration;
 }
 
 function sleepTimes(step: Step, { sleeps }: Surroundings): Statement {
@@ -94,8 +94,8 @@ function sleepTimes(step: Step, { sleeps }: Surroundings): Statement {
  */
 function callTimes(step: Step, { next }: Surroundings): Statement {
   const { createdAt, callType } = step;
-  const date = httpDate(header(step.call?.responseHeaders, "date"));
   if (createdAt === undefined || callType === "fromCallback") return { end: createdAt };
+  const date = httpDate(header(step.call?.responseHeaders, "date"));
   const answered = date !== undefined && date <= next && date + SECOND > createdAt ? date : undefined;
   const isLater = answered !== undefined && answered - createdAt > SECOND;
   if (isLater) return { start: createdAt, end: answered, inferred: (step.retries ?? 0) > 0 };
@@ -141,10 +141,11 @@ export function begunBy(step: Step): Millis | undefined {
 /** A Wait or Invoke whose createdAt is well after its own start speaks for all of the run: the log has one way of marking them. */
 export function showsEndReading(step: Step): boolean {
   const start = ownStart(step);
-  return hasResult(step) && start !== undefined && isWellAfter(step, start);
+  return start !== undefined && hasResult(step) && isWellAfter(step, start);
 }
 
 export function lastErrorTime(step: Pick<Step, "errors">): Millis | undefined {
-  const times = step.errors.flatMap((error) => error.time ?? []);
-  return times.length === 0 ? undefined : times.reduce((latest, time) => Math.max(latest, time));
+  let latest: Millis | undefined;
+  for (const { time } of step.errors) if (time !== undefined) latest = Math.max(latest ?? time, time);
+  return latest;
 }

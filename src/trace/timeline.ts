@@ -1,5 +1,5 @@
 import type { MessageEvent } from "../model/event.ts";
-import type { Millis, Step, StepGroup, WorkflowRun } from "../model/run.ts";
+import { initialStep, type Millis, type Step, type StepGroup, type WorkflowRun } from "../model/run.ts";
 import { instant, LATEST } from "./instant.ts";
 import { isParallel } from "./message-plans.ts";
 import type { Exact } from "./timeline-exact.ts";
@@ -61,6 +61,10 @@ export interface StepTime extends Window {
 /** A run is created this much before its first delivery, at most, unless it was held back. */
 const HELD_BACK = 100;
 
+const NONE: readonly never[] = [];
+
+const NO_SLEEPS: ReadonlyMap<Step, Millis> = new Map();
+
 /** Nothing is known of other runs. */
 const NO_CHILDREN: ChildEnd = () => undefined;
 
@@ -108,15 +112,15 @@ export function timeline(
   const steps: StepTime[] = [];
   let boundary = first.time;
   for (const [position, group] of run.groups.entries()) {
-    const fork = boundary;
-    for (const time of timeGroup(reading, group, position, fork)) {
+    for (const time of timeGroup(reading, group, position, boundary)) {
       steps.push(time);
       boundary = Math.max(boundary, time.end);
     }
   }
   const end = Math.max(stated, boundary);
   const deliveries = (log?.deliveries ?? []).filter((delivery) => delivery.start >= first.time && delivery.end <= end);
-  return { start, end, adjusted: end !== completed, ...(first.heldBack && { delay: { start, end: first.time } }), steps, deliveries };
+  const delay = first.heldBack ? { start, end: first.time } : undefined;
+  return { start, end, adjusted: end !== completed, delay, steps, deliveries };
 }
 
 function timeGroup(reading: Reading, group: StepGroup, position: number, boundary: Millis): StepTime[] {
@@ -131,50 +135,52 @@ function timeGroup(reading: Reading, group: StepGroup, position: number, boundar
   };
   return group.steps.map((step, index) => {
     const role = roleOf(step, group, reading.start);
-    const at = { step, group: position, index, size, role };
-    if (role === "initial" || role === "carried") return { ...at, ...pointOf(step, reading, boundary) };
-    const exact = reading.log?.steps[position]?.[index];
-    const stated = role === "step" ? statementOf(step, surroundings) : deliveryTimes(step);
-    const time = { ...at, ...settle(refined(stated, exact), surroundings, reading), parts: [] };
-    return refinedStep(role === "step" ? withSleep(time, reading, exact?.asked) : time, exact);
+    const isPoint = role === "initial" || role === "carried";
+    const exact = isPoint ? undefined : reading.log?.steps[position]?.[index];
+    const window = isPoint ? pointOf(step, reading, boundary) : settle(stated(step, role, exact, surroundings), surroundings, reading);
+    const { start, end, source, adjusted } = window;
+    const sleep = role === "step" ? sleepOf(step, window, reading, exact?.asked) : undefined;
+    const time = { step, group: position, index, size, role, start, end, source, adjusted, sleep, attempts: undefined, parts: NONE };
+    return exact === undefined ? time : refinedStep(time, exact);
   });
 }
 
-function pointOf(step: Step, { start }: Reading, boundary: Millis) {
+type Settled = Pick<StepTime, "start" | "end" | "source" | "adjusted">;
+
+function pointOf(step: Step, { start }: Reading, boundary: Millis): Settled {
   const time = Math.min(Math.max(instant(step.createdAt ?? start), start), boundary);
-  return { start: time, end: time, source: "log" as const, adjusted: false, parts: [] };
+  return { start: time, end: time, source: "log", adjusted: false };
 }
 
 /** The message log's times go first. */
-function refined(stated: Statement, exact: Exact | undefined): Statement {
-  const { start, end } = exact ?? {};
-  const isOwn = { planned: end === undefined && stated.planned === true, inferred: end === undefined && stated.inferred === true };
-  return { start: start ?? stated.start, end: end ?? stated.end, ...isOwn };
+function stated(step: Step, role: StepTime["role"], exact: Exact | undefined, surroundings: Surroundings): Statement {
+  const own = role === "step" ? statementOf(step, surroundings) : deliveryTimes(step);
+  if (exact === undefined) return own;
+  const { start = own.start, end } = exact;
+  return end === undefined ? { ...own, start } : { start, end };
 }
 
-function refinedStep(time: StepTime, exact: Exact | undefined): StepTime {
-  if (exact === undefined) return time;
-  const { attempts, errors, parts, start, end } = exact;
+function refinedStep(time: StepTime, { attempts = 0, errors, parts, start, end }: Exact): StepTime {
   const { step } = time;
   return {
     ...time,
     step: errors.length > step.errors.length ? { ...step, errors } : step,
-    ...(attempts !== undefined && attempts > 0 && { attempts }),
-    parts: time.start === start && time.end === end ? parts : [],
+    attempts: attempts > 0 ? attempts : undefined,
+    parts: time.start === start && time.end === end ? parts : NONE,
   };
 }
 
 /** Fills what the log leaves open and takes out its contradictions, without making a step shorter. */
-function settle(statement: Statement, { boundary, next }: Surroundings, { run, end: runEnd }: Reading) {
-  const stated = { start: mapped(statement.start), end: mapped(statement.end) };
-  const start = Math.max(boundary, stated.start ?? boundary);
+function settle(statement: Statement, { boundary, next }: Surroundings, { run, end: runEnd }: Reading): Settled {
+  const statedStart = mapped(statement.start);
+  const statedEnd = mapped(statement.end);
+  const start = Math.max(boundary, statedStart ?? boundary);
   const cut = statement.planned === true && run.state === "RUN_CANCELED" ? runEnd : LATEST;
-  const wanted = Math.min(stated.end ?? next, cut);
+  const wanted = Math.min(statedEnd ?? next, cut);
   const end = Math.max(start, wanted);
-  const isStated = stated.start !== undefined && stated.end !== undefined && statement.inferred !== true;
-  const source: StepTime["source"] = isStated ? "log" : "inferred";
-  const moved = start !== (stated.start ?? start) || (stated.end !== undefined && end !== wanted);
-  return { start, end, source, adjusted: moved };
+  const isStated = statedStart !== undefined && statedEnd !== undefined && statement.inferred !== true;
+  const moved = start !== (statedStart ?? start) || (statedEnd !== undefined && end !== wanted);
+  return { start, end, source: isStated ? "log" : "inferred", adjusted: moved };
 }
 
 function roleOf(step: Step, group: StepGroup, runStart: Millis): StepTime["role"] {
@@ -193,8 +199,8 @@ function isCarried(step: Step, runStart: Millis): boolean {
  * there was no work. The grouped log says until when it was to be held back.
  */
 function firstDelivery({ run, start, end, earliest, log }: Reading): { time: Millis; heldBack: boolean } {
-  const position = run.groups.findIndex((group) => group.steps.some((step) => step.type === "Initial"));
-  const initial = run.groups[position]?.steps.find((step) => step.type === "Initial");
+  const initial = initialStep(run);
+  const position = initial === undefined ? -1 : run.groups.findIndex(({ steps }) => steps.includes(initial));
   const created = Math.min(Math.max(start, instant(initial?.createdAt ?? start)), end);
   const held = Math.min(instant(log?.firstDelivery ?? initial?.nextDeliveryTime ?? 0), end);
   // A step that was made before it shows that it is the time of a later delivery.
@@ -202,17 +208,26 @@ function firstDelivery({ run, start, end, earliest, log }: Reading): { time: Mil
   return { time, heldBack: time - start > HELD_BACK };
 }
 
-/** By when each group had begun. A `next` group has no times but its errors'. Steps of the resumed run are no boundary. */
+/** By when each group had begun, and the run's end behind the last. A `next` group has no times but its errors'. Steps of the resumed run are no boundary. */
 function earliestTimes(run: WorkflowRun, start: Millis, end: Millis): Millis[] {
-  const earliest = new Array<Millis>(run.groups.length + 1).fill(end);
-  for (const [position, group] of [...run.groups.entries()].reverse()) {
-    const own = group.steps.flatMap((step) => {
+  const earliest = [end];
+  let later = end;
+  for (const { steps } of run.groups.toReversed()) {
+    let own = Number.POSITIVE_INFINITY;
+    for (const step of steps) {
       const begun = begunBy(step);
-      if (begun !== undefined) return isCarried(step, start) ? [] : Math.max(start, instant(begun));
-      return step.errors.flatMap(({ time }) => (time === undefined || instant(time) < start ? [] : instant(time)));
-    });
-    earliest[position] = own.length > 0 ? own.reduce((a, b) => Math.min(a, b)) : (earliest[position + 1] ?? end);
+      if (begun === undefined) own = Math.min(own, earliestError(step, start));
+      else if (!isCarried(step, start)) own = Math.min(own, Math.max(start, instant(begun)));
+    }
+    if (own < Number.POSITIVE_INFINITY) later = own;
+    earliest.push(later);
   }
+  return earliest.reverse();
+}
+
+function earliestError({ errors }: Step, start: Millis): Millis {
+  let earliest = Number.POSITIVE_INFINITY;
+  for (const { time } of errors) if (time !== undefined && instant(time) >= start) earliest = Math.min(earliest, instant(time));
   return earliest;
 }
 
@@ -225,24 +240,25 @@ function latestTime(run: WorkflowRun): Millis {
 function readSleeps(run: WorkflowRun, start: Millis, earliest: readonly Millis[]): ReadonlyMap<Step, Millis> {
   const found: { readonly step: Step; readonly sleep: Sleep }[] = [];
   for (const [position, group] of run.groups.entries()) {
-    const [step] = group.steps;
-    if (isParallel(group) || step?.sleepFor === undefined || step.createdAt === undefined || isCarried(step, start)) continue;
+    const step = group.steps[0];
+    if (step?.sleepFor === undefined || step.createdAt === undefined || isParallel(group) || isCarried(step, start)) continue;
     const room = (earliest[position + 1] ?? 0) - step.createdAt;
     const cut = run.state === "RUN_CANCELED" && position === run.groups.length - 1;
     found.push({ step, sleep: { length: step.sleepFor, room, cut } });
   }
+  if (found.length === 0) return NO_SLEEPS;
   const lengths = sleepLengths(found.map(({ sleep }) => sleep));
   return new Map(found.map(({ step }, index) => [step, lengths[index] ?? 0]));
 }
 
 /** A parallel sleep ended at its createdAt: its length is what its window had room for. The message log has what the engine was asked for. */
-function withSleep(time: StepTime, { sleeps }: Reading, asked: Millis | undefined): StepTime {
-  const length = time.step.sleepFor;
-  if (length === undefined) return time;
+function sleepOf(step: Step, { start, end }: Settled, { sleeps }: Reading, asked: Millis | undefined): Millis | undefined {
+  const length = step.sleepFor;
+  if (length === undefined) return undefined;
   const isAsked = asked !== undefined && asked > 0;
-  const room = isAsked ? asked : time.end - time.start;
-  const [sleep = 0] = sleepLengths([{ length, room, cut: !isAsked && !hasResult(time.step) }]);
-  return { ...time, sleep: isAsked ? sleep : (sleeps.get(time.step) ?? sleep) };
+  const room = isAsked ? asked : end - start;
+  const [sleep = 0] = sleepLengths([{ length, room, cut: !isAsked && !hasResult(step) }]);
+  return isAsked ? sleep : (sleeps.get(step) ?? sleep);
 }
 
 /** A child that outlived its invoker ended nothing in it. */

@@ -24,7 +24,8 @@ const MEMBER_VALUE = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x
  */
 export function callerContext(headers: Headers | undefined): CallerContext | undefined {
   const [traceparent, ...others] = valuesOf(headers, "traceparent");
-  const match = others.length > 0 ? null : TRACEPARENT.exec(trimmed(traceparent ?? ""));
+  if (traceparent === undefined || others.length > 0) return undefined;
+  const match = TRACEPARENT.exec(trimmed(traceparent));
   if (match === null) return undefined;
   const [, version = "", traceId = "", spanId = "", flags = "", more] = match;
   if (version === "ff" || (version === "00" && more !== undefined)) return undefined;
@@ -54,5 +55,6 @@ function trimmed(value: string): string {
 }
 
 function valuesOf(headers: Headers | undefined, name: string): string[] {
-  return Object.entries(headers ?? {}).flatMap(([key, values]) => (key.toLowerCase() === name ? values : []));
+  const keys = Object.keys(headers ?? {}).filter((key) => key.toLowerCase() === name);
+  return keys.flatMap((key) => headers?.[key] ?? []);
 }

@@ -126,7 +126,7 @@ const times = await interleaved(
   {
     "parse + stringify": () => pages.map((page) => JSON.stringify(JSON.parse(page))),
     parse: () => pages.map((page) => JSON.parse(page)),
-    zod: () => parsed.map((page) => decodeRunsBody(page)),
+    decode: () => parsed.map((page) => decodeRunsBody(page)),
     map,
     serializer: () => readable.map((batch) => ProtobufTraceSerializer.serializeRequest(batch)),
     encode,

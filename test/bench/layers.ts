@@ -26,7 +26,7 @@ function rowsOf({ spansPerRun, microsPerSpan, stockPerSpan, bytesPerSpan }: Figu
   const row = (what: string, value: number, unit: string, more: Partial<Row> = {}): Row => ({ part: "layers", what, value, unit, ...more });
   const own = time("map + encode");
   return [
-    ...["parse", "zod", "map", "encode", "store", "settle", "compress", "send"].map((name) => row(name, time(name), "µs/span")),
+    ...["parse", "decode", "map", "encode", "store", "settle", "compress", "send"].map((name) => row(name, time(name), "µs/span")),
     row("rival: JSON.parse + JSON.stringify of the same bytes", time("parse + stringify"), "µs/span"),
     row("rival: bare serializer, the same spans", time("serializer"), "µs/span"),
     row("rival: stock way, startSpan + serializer", stockPerSpan, "µs/span", { note: `${Math.round(bytesPerSpan.stock)} B/span` }),

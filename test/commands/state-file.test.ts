@@ -44,7 +44,7 @@ test.each<[string, () => void]>([
   damage();
   const { exitCode, message } = await ask();
   expect(exitCode).toBe(2);
-  expect(message).toMatch(/^state \S+wfotel\.db is damaged: .+; stop and start wfotel run: it moves the file aside/);
+  expect(message).toMatch(/^state \S+wfotel\.db is damaged: .+; start wfotel run anew: it moves the file aside/);
   expect(message).toContain(path);
 });
 

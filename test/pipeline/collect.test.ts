@@ -13,6 +13,7 @@ function collector(workflows: unknown[] = []) {
     warn: (details: unknown) => void warnings.push(details),
     info: () => undefined,
     debug: () => undefined,
+    isLevelEnabled: () => true,
     error: () => undefined,
   };
   const store = openMemoryStore();

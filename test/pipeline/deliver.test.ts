@@ -40,6 +40,23 @@ describe("a queue", () => {
     expect(await rig.queued()).toBe(500);
   });
 
+  test("that is empty is looked at twice a minute, and at once when somebody rings", async () => {
+    let looks = 0;
+    const store = openMemoryStore();
+    const counting: Store = { ...store, queued: (...args) => store.queued(...args).finally(() => (looks += 1)) };
+    const rig = await deliverRig({ store: counting });
+    const stop = new AbortController();
+    const running = rig.deliverer.run(stop.signal, 0);
+    await rig.clock.advance(10 * 60_000);
+    expect(looks).toBeGreaterThanOrEqual(20);
+    expect(looks).toBeLessThanOrEqual(21);
+    await rig.queue(["new"]);
+    await rig.clock.advance(100);
+    expect(await rig.outcomes(["new"])).toEqual(["delivered"]);
+    stop.abort();
+    await rig.clock.until(running);
+  });
+
   test("is sent oldest first, in requests that are no larger than allowed", async () => {
     const rig = await deliverRig({ maxRequestBytes: 8_192, concurrency: 1 });
     await rig.queue(ids(60));

@@ -54,6 +54,39 @@ describe("a message log that answers", () => {
     expect(await status(rig)).toBe("trusted");
   });
 
+  test("whose page is the one of before is not looked up again, as long as nothing is written, and tells the same", async () => {
+    const look = async (keepsPages: boolean) => {
+      const rig = await fedRig({ config: { poll_interval: "1s", poll_interval_idle: "1s" } });
+      const { events } = rig.api.source;
+      const { findRuns } = rig.store;
+      let last: { text: string; reply: Awaited<ReturnType<typeof events>> } | undefined;
+      let lookups = 0;
+      Object.assign(rig.store, {
+        findRuns: (...args: Parameters<typeof findRuns>) => {
+          lookups += 1;
+          return findRuns(...args);
+        },
+      });
+      Object.assign(rig.api.source, {
+        async events(...args: Parameters<typeof events>) {
+          const reply = await events(...args);
+          const text = JSON.stringify("value" in reply ? reply.value : reply);
+          if (last?.text === text && keepsPages && "value" in reply && "value" in last.reply) return { ...reply, value: last.reply.value };
+          last = { text, reply };
+          return reply;
+        },
+      });
+      rig.api.programs.push(...many(20, 1_000, 10 * MINUTE), program("later", 20 * MINUTE, 21 * MINUTE));
+      await rig.runFor(30 * MINUTE);
+      return { lookups, collected: await rig.collected(), state: await rig.store.readSource("eu") };
+    };
+    const [each, kept] = [await look(false), await look(true)];
+    expect({ ...kept, lookups: 0 }).toEqual({ ...each, lookups: 0 });
+    expect(Object.keys(kept.collected)).toHaveLength(21);
+    expect(each.lookups).toBeGreaterThan(1_500);
+    expect(kept.lookups).toBeLessThan(300);
+  });
+
   test("is not asked where completion_feed is off", async () => {
     const rig = await fedRig({ config: { completion_feed: "off" } });
     await rig.runFor(HOUR);

@@ -52,3 +52,23 @@ test("retention is learnt from the oldest run that the API shows", async () => {
   const { learnedRetentionMs = 0 } = (await rig.store.readSource("eu")) ?? { epoch: 0 };
   expect(learnedRetentionMs / DAY).toBeCloseTo(5, 1);
 });
+
+test("where it stands is saved once a second and when it is cut short, not with each page", async () => {
+  const rig = await readRig();
+  for (let n = 0; n < 600; n += 1) rig.api.programs.push(program(`r${n}`, -DAY + n, -DAY + n + 10));
+  const saved: unknown[] = [];
+  const { commit } = rig.store;
+  Object.assign(rig.store, {
+    commit: async (page: Parameters<typeof commit>[0]) => {
+      if (page.state?.sweep?.cursor !== undefined) saved.push(page.state.sweep.cursor);
+      await commit(page);
+    },
+  });
+  rig.api.fault = (call) =>
+    call.purpose === "sweep" && sweeps(rig) > 30 ? { kind: "unavailable", reason: "timeout", message: "no answer" } : undefined;
+  await rig.clock.until(rig.loop.once(new AbortController().signal));
+  const asked = rig.api.calls.filter((call) => call.purpose === "sweep").map((call) => ("cursor" in call ? call.cursor : ""));
+  expect(asked.length).toBeGreaterThan(30);
+  expect(saved.length).toBeLessThan(5);
+  expect(saved.at(-1)).toBe(asked.at(-1));
+});

@@ -218,6 +218,17 @@ test("a placement or a mark damaged in place is as one that was never made: no s
   expect((await store.findRuns("eu", [key("sent")]))[0]?.placement).toContain(placed);
 });
 
+/** Of a run that was delivered or queued: it still is, or it is asked for again; or nobody knows of it, and the sweep finds it. */
+async function expectNoneForgotten(store: Store, runs: number): Promise<void> {
+  const texts = new Set((await queue(store, "a")).flatMap((row) => row.chunks.map((chunk) => textOf(chunk.bytes))));
+  const due = new Set((await store.dueRuns("eu", START + 1, 1e6)).map((run) => run.key.id));
+  for (let n = 0; n < runs; n += 1) {
+    const [sent, waits] = await store.outcomes("eu", [key(`sent-${n}`), key(`queued-${n}`)]);
+    expect(sent === undefined || due.has(`sent-${n}`) || /delivered|queued/.test(sent.destinations.a ?? ""), `sent-${n}`).toBe(true);
+    expect(waits === undefined || due.has(`queued-${n}`) || texts.has(`spans of queued-${n}`), `queued-${n}`).toBe(true);
+  }
+}
+
 test("random bytes flipped anywhere: it opens, works on, gives no damaged payload and loses no run", async () => {
   await fill(60);
   const intact = readFileSync(path);
@@ -235,6 +246,7 @@ test("random bytes flipped anywhere: it opens, works on, gives no damaged payloa
       });
       if (store === undefined) return;
       await store.syncDestinations(["a"], 1);
+      await expectNoneForgotten(store, 60);
       const rows = await queue(store, "a");
       for (const row of rows) expect(row.chunks.map((chunk) => textOf(chunk.bytes)).join()).toMatch(/^spans of queued-\d+$/);
       await store.commit({ source: "eu", state: { epoch: 1, watermark: 2 }, runs: [done("new", ["a"])] });
@@ -272,6 +284,7 @@ test("whole pages overwritten: nothing is taken for delivered that was not, and 
 
 const DAMAGES = [
   ["its bytes", "UPDATE chunks SET bytes = CAST('SPANS of queued-1' AS BLOB) WHERE bytes = CAST('spans of queued-1' AS BLOB)"],
+  ["whose it is", "UPDATE payloads SET run = run + 1 WHERE run = (SELECT run FROM runs WHERE id = 'queued-1')"],
   ["the word for its encoding", "UPDATE payloads SET encoding = 'prntobuf' WHERE run = (SELECT run FROM runs WHERE id = 'queued-1')"],
 ] as const;
 test.each(DAMAGES)("a payload damaged in place is not sent: its run is fetched again for that destination (%s)", async (_, damage) => {
@@ -300,6 +313,38 @@ test("a damaged page whose rows go back to an earlier key is not read in a circl
   const store = await open();
   expect(events[0]).toMatchObject({ event: "state.moved_aside", details: { kept: { rows: { chunks: 30 } } } });
   await expectNothingLost(store, 40);
+});
+
+test("damage that no check sees and no new index mends ends the work, and the next start rebuilds the file", async () => {
+  await fill(3);
+  const db = new DatabaseSync(path);
+  db.exec("UPDATE deliveries SET queued_at = 9007199254740993 WHERE run = (SELECT run FROM runs WHERE id = 'queued-1')");
+  db.close();
+  const store = await open();
+  await expect(store.queued("a", "protobuf", 0, 1e9)).rejects.toMatchObject({ kind: "corrupt" });
+  await store.close();
+  stores.pop();
+  const again = await open();
+  expect(events.at(-1)).toMatchObject({ event: "state.moved_aside", details: { kept: { lost: ["deliveries"] } } });
+  expect((await queue(again, "a")).map((row) => row.key.id)).toEqual(["queued-0", "queued-2"]);
+  await expectNothingLost(again, 3);
+  await again.close();
+  stores.pop();
+  events = [];
+  await open();
+  expect(events).toEqual([]);
+});
+
+test("a destination whose name is damaged does not take its queue along: everything is fetched again for the one that is configured", async () => {
+  await fill(3);
+  const db = new DatabaseSync(path);
+  db.exec("UPDATE destinations SET name = 'c'");
+  db.close();
+  const store = await open();
+  expect(events[0]).toMatchObject({ event: "state.moved_aside", details: { kept: { lost: ["destinations"] } } });
+  await store.syncDestinations(["a"], START);
+  const due = (await store.dueRuns("eu", START, 10)).map(({ key: { id } }) => id);
+  expect(due).toEqual(expect.arrayContaining(["sent-0", "sent-1", "sent-2", "queued-0", "queued-1", "queued-2"]));
 });
 
 test.each([

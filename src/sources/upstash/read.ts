@@ -6,21 +6,26 @@ import { scanRuns } from "./scan.ts";
 
 /** What may be made of a 200's body. */
 
+type Kinds = readonly ReturnType<typeof bodyKind>[];
+
 /** A log body, parsed, of one of these kinds. */
-export function readLog(maxBytes: number, kinds: readonly ReturnType<typeof bodyKind>[]): ReadBody<Read<unknown>> {
+export function readLog(maxBytes: number, kinds: Kinds): ReadBody<Read<unknown>> {
   return async (chunks) => {
     const bytes = await readUpTo(chunks, maxBytes);
-    if (bytes === "too_large") return { kind: "too_large" };
-    const text = bytes.toString("utf8");
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      return { kind: "unreadable", reason: /^\s*</.test(text) ? "with an HTML page instead of JSON; is `url` right?" : "not with JSON" };
-    }
-    if (kinds.includes(bodyKind(value))) return { kind: "value", value };
-    return { kind: "unreadable", reason: `not with the JSON of a log: expected an object with ${kinds[0]}` };
+    return bytes === "too_large" ? { kind: "too_large" } : parseLog(bytes, kinds);
   };
+}
+
+export function parseLog(bytes: Buffer, kinds: Kinds): Read<unknown> {
+  const text = bytes.toString("utf8");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { kind: "unreadable", reason: /^\s*</.test(text) ? "with an HTML page instead of JSON; is `url` right?" : "not with JSON" };
+  }
+  if (kinds.includes(bodyKind(value))) return { kind: "value", value };
+  return { kind: "unreadable", reason: `not with the JSON of a log: expected an object with ${kinds[0]}` };
 }
 
 /** A page whose only run is over the size limit: nothing is kept of it but who it is and where the list goes on. */

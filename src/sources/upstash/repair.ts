@@ -1,25 +1,34 @@
-import type { z } from "zod";
+import type { Field, Shape, Wire } from "./wire.ts";
 
 /** What had to be mended, one word each (`steps.steps.createdAt:string`): the wire's field names, never a value. */
 export type Oddities = Set<string>;
 
 /**
- * Parses an object by a flat shape whose every field is optional. A field of another type is turned into
+ * Reads an object by a shape whose every field is optional. A field of another type is turned into
  * the right one where that is certain (a number as a string) and dropped where it is not; each is noted
- * under `path`, which is empty or ends in a dot. Input that fits costs one parse, odd input two, or three
- * where a mended value is out of range. `input` is never changed.
+ * under `path`, which is empty or ends in a dot. Input that fits is given back as it is, and what it has
+ * beside the shape's fields with it. `input` is never changed.
  */
-export function parseMending<T>(shape: z.ZodType<T>, input: object, path: string, oddities: Oddities): T {
-  const result = shape.safeParse(input);
-  if (result.success) return result.data;
-  const mended: Record<string, unknown> = { ...input };
-  for (const issue of result.error.issues) {
-    const field = String(issue.path[0]);
-    const found = mended[field];
-    mended[field] = issue.code === "invalid_type" ? convert(issue.expected, found) : undefined;
-    oddities.add(`${path}${field}:${mended[field] === undefined ? "dropped" : typeof found}`);
+export function parseMending<S extends Shape>(shape: S, input: object, path: string, oddities: Oddities): Wire<S> {
+  const found = input as Record<string, unknown>;
+  const odd = misfits(shape, found);
+  if (odd.length === 0) return found as Wire<S>;
+  const mended = { ...found };
+  for (const name of odd) {
+    mended[name] = convert(shape[name]?.type, found[name]);
+    oddities.add(`${path}${name}:${mended[name] === undefined ? "dropped" : typeof found[name]}`);
   }
-  return parseMending(shape, mended, path, oddities);
+  return parseMending(shape, mended, path, oddities); // a mended value may be out of range
+}
+
+/** Names of the fields whose values do not fit, in the shape's order. */
+function misfits(shape: Shape, found: Readonly<Record<string, unknown>>): string[] {
+  const odd: string[] = [];
+  for (const name in shape) {
+    const value = found[name];
+    if (value !== undefined && value !== null && shape[name]?.fits(value) === false) odd.push(name);
+  }
+  return odd;
 }
 
 /** The object at an optional field; anything else is dropped and noted. */
@@ -51,7 +60,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** The value in the type that the shape asks for; undefined where that would be a guess. */
-function convert(expected: string, found: unknown): unknown {
+function convert(expected: Field<unknown>["type"] | undefined, found: unknown): unknown {
   if (expected === "number" && typeof found === "string" && /^\s*[+-]?\d{1,16}(\.\d+)?\s*$/.test(found)) return Number(found);
   if (expected === "string" && (typeof found === "number" || typeof found === "boolean")) return String(found);
   if (expected === "boolean" && (found === "true" || found === 1)) return true;

@@ -1,35 +1,49 @@
-import * as z from "zod";
-
 /**
  * The log API's wire shape as its published sources describe it, every field optional: the API leaves
  * out what is zero, false or empty. What does not fit is mended or dropped field by field (repair.ts),
- * so the shapes themselves stay plain and quick; unknown fields fall away.
+ * so the shapes themselves stay plain and quick: each field is looked at where it lies, and nothing is
+ * copied that fits (a schema library's copy of each step was a sixth of all that reading allocates).
  */
+
+/** A field where it is there at all: the type to mend another one into, if there is one, and what fits. */
+export interface Field<T> {
+  readonly type?: "string" | "number" | "boolean";
+  readonly fits: (value: unknown) => value is T;
+}
+export type Shape = Readonly<Record<string, Field<unknown>>>;
+export type Wire<S extends Shape> = { readonly [Name in keyof S]?: (S[Name] extends Field<infer T> ? T : never) | null };
 
 /** The last instant that OTLP can carry: 2^64 − 1 nanoseconds, in the year 2554. */
 const MAX_TIME_MS = 18_446_744_073_709;
 
-const text = z.string().nullish();
-const flag = z.boolean().nullish();
-const whole = z.number().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).nullish();
+const text: Field<string> = { type: "string", fits: (value) => typeof value === "string" };
+const flag: Field<boolean> = { type: "boolean", fits: (value) => typeof value === "boolean" };
+const whole = numberIn(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 /** Milliseconds since the Unix epoch. 0 stands for "not set", as Go writes it. */
-const time = z.number().min(0).max(MAX_TIME_MS).nullish();
+const time = numberIn(0, MAX_TIME_MS);
 /** Milliseconds, seconds, or a duration such as "3d". */
-const length = z.union([z.number().min(0), z.string()]).nullish();
+const length: Field<number | string> = {
+  fits: (value): value is number | string => typeof value === "string" || (typeof value === "number" && value >= 0 && value < Infinity),
+};
+const anything: Field<unknown> = { fits: (_): _ is unknown => true };
 /** A body or result: JSON text, base64, plain or `REDACTED:<sha256>`; the SDK's own types say "unknown". */
-const payload = z.unknown().optional();
-/** A map whose values are a string or a list of strings; read by decode.ts, since zod copies maps key by key and knows `__proto__` badly. */
-const headers = z.unknown().optional();
+const payload = anything;
+/** A map whose values are a string or a list of strings; read by scalars.ts. */
+const headers = anything;
 /**
  * An object or a list of objects, each parsed by itself with the shape that is named beside it: so one odd
- * entry costs its own repair, and a list of any length is read (zod gathers a list's issues on the stack).
+ * entry costs its own repair.
  */
-const nested = z.unknown().optional();
+const nested = anything;
 
-export const errorShape = z.object({ error: text, body: payload, headers, status: whole, time });
+function numberIn(min: number, max: number): Field<number> {
+  return { type: "number", fits: (value): value is number => typeof value === "number" && value >= min && value <= max };
+}
+
+export const errorShape = { error: text, body: payload, headers, status: whole, time } satisfies Shape;
 
 /** `errors`: errorShape. */
-export const stepShape = z.object({
+export const stepShape = {
   stepId: whole,
   stepName: text,
   stepType: text,
@@ -62,13 +76,13 @@ export const stepShape = z.object({
   invokedWorkflowCreatedAt: time,
   invokedWorkflowRunBody: payload,
   invokedWorkflowRunHeaders: headers,
-});
+} satisfies Shape;
 
 /** `steps`: stepShape. */
-export const groupShape = z.object({ type: text, steps: nested });
+export const groupShape = { type: text, steps: nested } satisfies Shape;
 
 /** `errors`: errorShape. */
-export const failureFunctionShape = z.object({
+export const failureFunctionShape = {
   messageId: text,
   url: text,
   state: text,
@@ -81,15 +95,15 @@ export const failureFunctionShape = z.object({
   responseHeaders: headers,
   responseStatus: whole,
   maxRetries: whole,
-});
+} satisfies Shape;
 
 /** Two names for one time: the grouped log says `workflowRunCreatedAt`, the flat one and some older logs `workflowCreatedAt`. */
 const identity = { workflowRunId: text, workflowRunCreatedAt: time, workflowCreatedAt: time };
 
-export const invokerShape = z.object({ ...identity, workflowUrl: text });
+export const invokerShape = { ...identity, workflowUrl: text } satisfies Shape;
 
 /** `labels`: strings; `invoker`: invokerShape; `failureFunction`: failureFunctionShape; `steps`: groupShape. */
-export const runShape = z.object({
+export const runShape = {
   ...identity,
   workflowUrl: text,
   workflowState: text,
@@ -103,10 +117,10 @@ export const runShape = z.object({
   invoker: nested,
   failureFunction: nested,
   steps: nested,
-});
+} satisfies Shape;
 
 /** One line of the flat message log; `stepInfo`: stepShape. */
-export const eventShape = z.object({
+export const eventShape = {
   ...identity,
   time,
   state: text,
@@ -122,9 +136,9 @@ export const eventShape = z.object({
   invokerWorkflowCreatedAt: time,
   invokerWorkflowUrl: text,
   workflowRunResponse: payload,
-});
+} satisfies Shape;
 
-export type WireRun = z.infer<typeof runShape>;
+export type WireRun = Wire<typeof runShape>;
 export type WireIdentity = Pick<WireRun, "workflowRunId" | "workflowRunCreatedAt" | "workflowCreatedAt">;
-export type WireStep = z.infer<typeof stepShape>;
-export type WireEvent = z.infer<typeof eventShape>;
+export type WireStep = Wire<typeof stepShape>;
+export type WireEvent = Wire<typeof eventShape>;

@@ -75,3 +75,37 @@ test("other failures are the reply, and the second path is not asked", async () 
   expect(await source.events({}, "feed", never)).toMatchObject({ kind: "unavailable", reason: "unreadable" });
   expect(asked.every(({ path }) => path === MESSAGE_LOGS)).toBe(true);
 });
+
+test("a page with the same bytes as the last is not decoded again, but its answer counts: another byte, another page", async () => {
+  let body: object = LOG;
+  let second = 0;
+  const { url } = await serve((_, response) => {
+    second += 1;
+    json(response, body, 200, { date: `Wed, 08 Jan 2025 12:47:0${second} GMT`, "burst-ratelimit-limit": String(10 - second) });
+  });
+  const { source } = sourceOf(url);
+  const ask = async (query: object = {}) => {
+    const reply = await source.events(query, "feed", never);
+    return reply.kind === "ok" ? reply : expect.fail(reply.kind);
+  };
+  const first = await ask();
+  const again = await ask({ count: 100 });
+  expect(again.value).toBe(first.value);
+  expect(again.serverTime).toBe(Date.UTC(2025, 0, 8, 12, 47, 2));
+  expect(source.budget().ceiling).toBe(8);
+  body = { ...LOG, cursor: "on" };
+  const changed = await ask();
+  expect(changed.value).toEqual({ ...first.value, cursor: "on" });
+  const behind = await ask({ cursor: "on" });
+  expect(behind.value).toEqual(changed.value); // no newest page: neither compared nor kept
+  expect(behind.value).not.toBe(changed.value);
+  expect((await ask()).value).toBe(changed.value);
+});
+
+test("a page of more than half a mebibyte is not kept to be compared with", async () => {
+  const { url } = await serve((_, response) => json(response, { ...LOG, padding: "x".repeat(512 * 1024) }));
+  const { source } = sourceOf(url);
+  const [first, again] = [await source.events({}, "feed", never), await source.events({}, "feed", never)];
+  expect(first).toMatchObject({ kind: "ok", value: { events: { length: 2 } } });
+  expect(again.kind === "ok" && first.kind === "ok" && again.value === first.value).toBe(false);
+});
