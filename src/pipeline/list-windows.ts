@@ -159,9 +159,9 @@ function takeShare(board: Board): { readonly plan: Plan; readonly window: Window
   return { plan, window: shared };
 }
 
-/** As far as what was listed of it tells; of one that has just begun, what the plan expects. */
+/** As far as what was listed of it tells; of one that has just begun, what the plan expects. One moment cannot be cut. */
 function pagesLeft({ window, low, pages }: Listed, { width }: Plan): number {
-  if (low <= window.from) return 0;
+  if (Math.min(low, window.to) <= window.from) return 0;
   return low < window.to ? (pages * (low - window.from)) / (window.to - low) : (PAGES_PER_WINDOW * widthOf(window)) / width;
 }
 

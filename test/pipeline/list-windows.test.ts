@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { listWindows, type WindowListing } from "../../src/pipeline/list-windows.ts";
 import { planOf, type Window } from "../../src/pipeline/windows.ts";
@@ -66,6 +67,24 @@ test.each([
   expect(listed.plan).toMatchObject({ open: [], active: [] });
   expect(listed.requests).toBeLessThanOrEqual(most);
   expect(listed.busy).toBeGreaterThan(busy);
+});
+
+test("however narrow the range, dense the log and wrong the first guess, it comes to its end", async () => {
+  const anything = fc.record({
+    span: fc.integer({ min: 1, max: 60 }),
+    created: fc.array(fc.nat(), { maxLength: 400 }),
+    width: fc.integer({ min: 1, max: 60 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(anything, async ({ span, created, width }) => {
+      const range = { from: 0, to: span };
+      const times = created.map((time) => time % (span + 1)).sort((a, b) => a - b);
+      const listed = await list(times, { plan: planOf([range], width) });
+      expect(new Set(listed.stored).size).toBe(times.length);
+      expect(listed.requests).toBeLessThan(times.length / 2 + 6 * span + 40);
+    }),
+    { numRuns: 150 },
+  );
 });
 
 test("they come oldest first, as far as that goes", async () => {
