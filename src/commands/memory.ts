@@ -1,11 +1,14 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
 /**
- * A sidecar's memory before its speed: V8 doubles the space for young objects during the start, to 32 MiB that are
- * never given back. To be called before anything large is loaded.
+ * A sidecar's memory before its speed. V8 doubles the space for young objects during the start, to 32 MiB that are never
+ * given back. And it optimizes what has run a few hundred times, which reading one page of a log is: its compilers and
+ * their working space then stay in memory, 12 MiB, in a process that mostly waits. At twenty times the usual counts work
+ * that goes on for a second is optimized all the same. To be called before anything large is loaded.
  */
 export function preferSmallMemory(): void {
-  setFlagsFromString("--semi-space-growth-factor=1");
+  const flags = ["--semi-space-growth-factor=1", "--invocation-count-for-maglev=10000", "--invocation-count-for-turbofan=60000"];
+  for (const flag of flags) setFlagsFromString(flag);
 }
 
 /** Eight times what it begins with. */

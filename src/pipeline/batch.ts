@@ -67,10 +67,9 @@ export function pack<Item extends QueuedDelivery>(queue: readonly Item[], encodi
   const taken: Item[] = [];
   const sizes: number[] = [];
   for (const item of queue) {
-    const next = item.chunks.map((chunk) => chunk.bytes.length);
-    if (taken.length > 0 && (taken.length >= maxItems || joinedSize([...sizes, ...next], encoding) > maxBytes)) break;
+    for (const { bytes } of item.chunks) sizes.push(bytes.length);
+    if (taken.length > 0 && (taken.length >= maxItems || joinedSize(sizes, encoding) > maxBytes)) break;
     taken.push(item);
-    sizes.push(...next);
   }
   return taken;
 }

@@ -8,8 +8,10 @@ import type { Clock } from "./clock.ts";
  * finished (the process ended) is begun again by the next holder: every handler must bear that.
  */
 
-/** How often the jobs are looked at, in ms. */
-const LOOK_EVERY_MS = 1_000;
+/** How often the jobs are looked at, in ms: they come from other processes, which cannot ring. */
+const LOOK_EVERY_MS = 2_000;
+/** A job's progress is written this often at most, in ms. */
+const REPORT_EVERY_MS = 1_000;
 
 export interface JobResult {
   readonly exitCode: number;
@@ -68,7 +70,7 @@ export async function runJob(context: JobContext, handler: JobHandler | undefine
   const { store, clock, log } = context;
   let writtenAt = clock.monotonic();
   const report = async (progress: Readonly<Record<string, unknown>>) => {
-    if (clock.monotonic() - writtenAt < LOOK_EVERY_MS) return;
+    if (clock.monotonic() - writtenAt < REPORT_EVERY_MS) return;
     writtenAt = clock.monotonic();
     await store.updateJob(job.id, { progress });
   };
