@@ -49,7 +49,7 @@ export interface WindowsListed {
 /** A window's pages are held in memory up to so many. */
 const MOST_PAGES = 16;
 /** A window is shared with a worker that has none if it has so many pages left. */
-const WORTH_SHARING = 2;
+const WORTH_SHARING = 3;
 const PAGES_PER_WINDOW = RUNS_PER_WINDOW / 10;
 /** Windows that wait to be stored; whoever comes with the next one waits. */
 const MOST_WAITING = 4;

@@ -28,7 +28,7 @@ const GROWTH = 4;
 /** Towards the end windows get smaller, so that all workers end at about the same time; but not smaller than this share. */
 const LEAST = 1 / 2;
 /** At the beginning each window is larger than the one before, so that they do not all come to be stored at once; this is the first one's share. */
-const FIRST = 1 / 4;
+const FIRST = 1 / 2;
 
 /** @param width a first guess, in ms */
 export function planOf(open: readonly Window[], width: number): Plan {
@@ -45,7 +45,7 @@ export function takeWindow(plan: Plan, workers: number): { readonly plan: Plan; 
   const [first, ...later] = plan.open;
   if (first === undefined) return undefined;
   const total = plan.open.reduce((sum, window) => sum + widthOf(window), 0);
-  const share = total / (2 * workers);
+  const share = total / (1.5 * workers);
   const begun = Math.min(1, FIRST + ((1 - FIRST) * plan.active.length) / workers);
   const width = Math.max(1, Math.ceil(begun * Math.max(plan.width * LEAST, Math.min(plan.width, share))));
   const rest = widthOf(first) - width;
