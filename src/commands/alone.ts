@@ -21,7 +21,7 @@ export async function withBridge<T>(
   const level = options["log-level"] ?? "warn";
   const { config, serviceName } = commandConfig({ ...options, "log-level": level }, io, { source: true, destination: true });
   if (!create) requireState(config.state.path);
-  const bridge = await startBridge({ config, serviceName, io, daemon: false });
+  const bridge = await startBridge({ config, serviceName, io, daemon: false, asFound: true });
   try {
     return await work(bridge);
   } finally {

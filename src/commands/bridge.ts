@@ -39,6 +39,8 @@ export interface BridgeSetup {
    * For anything else a state that is taken is an error.
    */
   readonly daemon: boolean;
+  /** It is to tell what is missing, or to do one thing alone: a state that is not in order is left as it is found. */
+  readonly asFound?: boolean;
 }
 
 /** A state that could not be written is tried again after this. */
@@ -84,9 +86,9 @@ export async function startBridge(setup: BridgeSetup): Promise<Bridge> {
 }
 
 async function openParts(setup: BridgeSetup, log: Logger, operation: Operation, release: Release): Promise<Parts> {
-  const { config, serviceName, io } = setup;
+  const { config, serviceName, io, asFound = false } = setup;
   await takeRole(setup, log, operation, release);
-  const store = await openStore(config.state.path, { log: (event, details) => log.warn(details, event) });
+  const store = await openStore(config.state.path, { asFound, log: (event, details) => log.warn(details, event) });
   release.push(() => store.close());
   const runMetrics = createRunMetrics(operation.metrics);
   const plan: Reloading["plan"] = async (next, name): Promise<Plan> => ({

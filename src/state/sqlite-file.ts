@@ -25,11 +25,13 @@ export function openForReading(path: string, readOnly: boolean): Database {
   });
 }
 
-export function openForWork(path: string, now: () => number, log: Log): Database {
+/** @param asFound runs that nobody accounts for are left to be found by whoever asks */
+export function openForWork(path: string, asFound: boolean, now: () => number, log: Log): Database {
   createFile(path);
   try {
     if (existsSync(damagedPath(path))) throw new StoreError("corrupt", "damage was met while it was in use");
-    return healing(accountedFor(openChecked(path), now, log), path, log);
+    const db = openChecked(path);
+    return healing(asFound ? db : accountedFor(db, now, log), path, log);
   } catch (error) {
     if (!(error instanceof StoreError) || !isDamage(error, path)) throw error;
     rebuild(path, error.message, now, log);
@@ -40,10 +42,7 @@ export function openForWork(path: string, now: () => number, log: Log): Database
 /** SQLite's checks see a damaged tree and no damaged value: a queued run whose number changed is missed here, and only here. */
 function accountedFor(db: Database, now: () => number, log: Log): Database {
   return closingOnError(db, () => {
-    const runs = db.write(() => {
-      db.run("UPDATE totals SET payload_bytes = payload_bytes"); // a damaged header may forbid to write, and say so only then
-      return fetchUnaccountedAgain(db, [RUN_ITSELF], now());
-    });
+    const runs = db.write(() => fetchUnaccountedAgain(db, [RUN_ITSELF], now()));
     if (runs > 0) log("state.unaccounted", { runs });
   });
 }
@@ -109,6 +108,7 @@ function openChecked(path: string): Database {
     if (!sameSchema(db)) throw new StoreError("corrupt", "its tables are not ours");
     allSources(db);
     allDestinations(db);
+    db.run("UPDATE totals SET payload_bytes = payload_bytes"); // a damaged header may forbid to write, and say so only then
   });
 }
 

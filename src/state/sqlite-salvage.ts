@@ -118,23 +118,32 @@ function attempt(work: () => unknown): boolean {
   }
 }
 
-/** Forward along an integer key; where a page cannot be read, on behind it, in growing steps. True if nothing was skipped. */
+/**
+ * Forward along an integer key; where a page cannot be read, on behind it, in growing steps. Of two rows whose keys do not
+ * ascend one has a number that is not its own, and would have what belongs to another: both are left out. True if nothing was skipped.
+ */
 function readPastDamage(old: Database, table: string, key: string, keep: (row: Row) => void): boolean {
   const sql = `SELECT ${key} AS salvage_key, * FROM ${table} WHERE ${key} > ? ORDER BY ${key}`;
+  const least = table === "outcomes" ? 0 : 1; // of one run there may be several
   let last = -1;
   let whole = true;
+  let held: Row | undefined;
   for (let step = 1; step < 2 ** 40; step *= 2) {
     try {
       for (const row of old.each<Row>(sql, last)) {
-        const at = Number(row.salvage_key);
-        if (!(at >= last)) throw new StoreError("corrupt", "its keys do not ascend"); // or it would be read in a circle
-        last = at;
+        const ascends = Number(row.salvage_key) >= last + least;
+        if (ascends && held !== undefined) keep(held);
+        held = ascends ? row : undefined;
+        if (!ascends) throw new StoreError("corrupt", "its keys do not ascend"); // nor is it read in a circle
+        last = Number(row.salvage_key);
         step = 1;
-        keep(row);
       }
+      if (held !== undefined) keep(held);
       return whole;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
+      if (held !== undefined) keep(held);
+      held = undefined;
       whole = false;
       last += step;
     }

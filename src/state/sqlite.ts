@@ -22,6 +22,8 @@ export interface StoreOptions {
   readonly readOnly?: boolean;
   /** For a command beside the worker that leaves a job: it writes, but never checks, migrates or moves the file. */
   readonly guest?: boolean;
+  /** For a worker that is to tell what is missing: runs that nobody accounts for are not fetched again on the way. */
+  readonly asFound?: boolean;
 }
 
 /**
@@ -31,9 +33,8 @@ export interface StoreOptions {
  * @throws StoreError `missing` for a reader or guest without a file, `readonly`, `full`, `busy`; `other` for a file of a newer version
  */
 export async function openStore(path: string, options: StoreOptions = {}): Promise<Store> {
-  const { now = Date.now, log = () => undefined } = options;
-  const beside = options.readOnly === true || options.guest === true;
-  const db = beside ? openForReading(path, options.readOnly === true) : openForWork(path, now, log);
+  const { now = Date.now, log = () => undefined, readOnly = false, guest = false, asFound = false } = options;
+  const db = readOnly || guest ? openForReading(path, readOnly) : openForWork(path, asFound, now, log);
   return createStore(db, now, log);
 }
 

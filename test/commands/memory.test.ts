@@ -17,7 +17,7 @@ function youngMiB(calls: string): number {
 }
 
 test("a sidecar's space for young objects stays as small as it begins", () => {
-  expect(youngMiB("preferSmallMemory();")).toBeLessThanOrEqual(2);
+  expect(youngMiB("preferSmallMemory();")).toBeLessThanOrEqual(4); // V8 rounds; it would be 32
 });
 
 test("what works through a backlog has eight times that, and no more", () => {

@@ -22,6 +22,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createStore, openStore } from "../../src/state/sqlite.ts";
 import { openForWork } from "../../src/state/sqlite-file.ts";
 import type { Store } from "../../src/state/store.ts";
+import "../support/property-seed.ts";
 import { delivered, done, key, part, queue, START, textOf } from "../support/store-samples.ts";
 
 let folder: string;
@@ -311,7 +312,7 @@ test("a damaged page whose rows go back to an earlier key is not read in a circl
   page.copyWithin(8 + 2 * 30, 8, 8 + 2 * 10); // the cell pointers of the first ten stand where those of the last ten did
   writeFileSync(path, bytes);
   const store = await open();
-  expect(events[0]).toMatchObject({ event: "state.moved_aside", details: { kept: { rows: { chunks: 30 } } } });
+  expect(events[0]).toMatchObject({ event: "state.moved_aside", details: { kept: { rows: { chunks: 29 } } } }); // the thirtieth is as doubtful as what follows it
   await expectNothingLost(store, 40);
 });
 
@@ -421,6 +422,7 @@ test("a rebuild that was interrupted between its renames is finished at the next
 test("a full disk refuses a page whole, and what is settled makes room again", async () => {
   const db = openForWork(
     path,
+    false,
     () => START,
     () => {},
   );
