@@ -29,6 +29,6 @@ test("ways are tried in turn, and the rounds that warm up do not count", async (
     order.push(name);
   };
   const ways = { a: takes("a", [100, 100, 1, 9, 2]), b: takes("b", [100, 100, 5, 5, 5]) };
-  expect(await interleaved(ways, 3, () => now)).toEqual({ a: 2_000, b: 5_000 });
+  expect(await interleaved(ways, { rounds: 3, warmUp: 2 }, () => now)).toEqual({ a: 2_000, b: 5_000 });
   expect(order.join("")).toBe("ababababab");
 });

@@ -23,16 +23,17 @@ export function growth(series: readonly number[]): number {
 /**
  * Each of `ways` in turn, A B A B, so that what the machine does besides falls on all of them alike.
  * @param clock in ms
- * @returns the median of each, in µs; the first two rounds warm up and do not count
+ * @param warmUp rounds before those that count: V8 optimizes meanwhile
+ * @returns the median of each, in µs
  */
 export async function interleaved(
   ways: Readonly<Record<string, () => unknown>>,
-  rounds: number,
+  { rounds, warmUp }: { readonly rounds: number; readonly warmUp: number },
   clock: () => number,
 ): Promise<Record<string, number>> {
   const names = Object.keys(ways);
   const times = new Map<string, number[]>(names.map((name) => [name, []]));
-  for (let round = -2; round < rounds; round += 1)
+  for (let round = -warmUp; round < rounds; round += 1)
     for (const name of names) {
       const startedAt = clock();
       await ways[name]?.();
