@@ -2,12 +2,21 @@ import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
 /**
  * A sidecar's memory before its speed. V8 doubles the space for young objects during the start, to 32 MiB that are never
- * given back. And it optimizes what has run a few hundred times, which reading one page of a log is: its compilers and
- * their working space then stay in memory, 12 MiB, in a process that mostly waits. At twenty times the usual counts work
- * that goes on for a second is optimized all the same. To be called before anything large is loaded.
+ * given back. It optimizes what has run a few hundred times, which reading one page of a log is: its compilers and
+ * their working space then stay in memory, 12 MiB, in a process that mostly waits; at twenty times the usual counts work
+ * that goes on for a second is optimized all the same. And it lets garbage pile up to several times what is in use,
+ * where a tenth more than that costs a hundredth of a core at 17 runs/s, and saves 28 MiB. To be called before anything large is loaded.
  */
 export function preferSmallMemory(): void {
-  const flags = ["--semi-space-growth-factor=1", "--invocation-count-for-maglev=10000", "--invocation-count-for-turbofan=60000"];
+  setFlags([
+    "--semi-space-growth-factor=1",
+    "--invocation-count-for-maglev=10000",
+    "--invocation-count-for-turbofan=60000",
+    "--heap-growing-percent=10",
+  ]);
+}
+
+function setFlags(flags: readonly string[]): void {
   for (const flag of flags) setFlagsFromString(flag);
 }
 
@@ -23,12 +32,12 @@ const MOST_SURVIVORS = 100_000;
  * has survived, so something does. 14 MiB more, and not more at the peak.
  */
 export function makeRoomForWork(): void {
-  setFlagsFromString(`--semi-space-growth-factor=${GROWTH}`);
+  setFlags([`--semi-space-growth-factor=${GROWTH}`, "--heap-growing-percent=100"]);
   const survivors: object[] = [];
   while (survivors.length < MOST_SURVIVORS && youngBytes() < GROWN_BYTES) {
     survivors.push(...Array.from({ length: 1_000 }, (_, index) => ({ index })));
   }
-  setFlagsFromString("--semi-space-growth-factor=1");
+  setFlags(["--semi-space-growth-factor=1"]);
 }
 
 /** Both halves of it. */
