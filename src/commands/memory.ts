@@ -12,7 +12,7 @@ export function preferSmallMemory(): void {
     "--semi-space-growth-factor=1",
     "--invocation-count-for-maglev=10000",
     "--invocation-count-for-turbofan=60000",
-    "--heap-growing-percent=10",
+    "--heap-growing-percent=5",
   ]);
 }
 

@@ -9,7 +9,7 @@ import type { Clock } from "./clock.ts";
  */
 
 /** How often the jobs are looked at, in ms: they come from other processes, which cannot ring. */
-const LOOK_EVERY_MS = 2_000;
+const LOOK_EVERY_MS = 4_000;
 /** A job's progress is written this often at most, in ms. */
 const REPORT_EVERY_MS = 1_000;
 

@@ -50,7 +50,7 @@ const asked = ({ requests: { listed, byId, events } }: Taken) => listed + byId +
 const row = (what: string, value: number, unit: string, more: Partial<Row> = {}): Row => ({ part: "backfill", what, value, unit, ...more });
 
 export async function backfill({ folder, quick, say }: Setting): Promise<Row[]> {
-  const runs = quick ? 500 : 2_000;
+  const runs = quick ? 500 : 4_000;
   const history = historyFor(runs);
   const rows: Row[] = [];
   for (const latencyMs of [0, 50, 150]) {
