@@ -146,9 +146,10 @@ Usage: wfotel check [--connect] [--explain URL [--label LABEL]]
   demo: {
     summary: "the whole thing with nothing else installed",
     usage: `
-Usage: wfotel demo [--otlp URL]
+Usage: wfotel demo [--otlp URL] [--stay]
 
-  --otlp URL  also send to a backend of yours, e.g. http://127.0.0.1:4318`,
+  --otlp URL  also send to a backend of yours, e.g. http://127.0.0.1:4318
+  --stay      leave its log API and its receiver up until Ctrl-C, for other commands to be tried on them`,
     load: async () => (await import("./demo.ts")).demo,
   },
 };

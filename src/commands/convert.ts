@@ -1,7 +1,6 @@
-import { isUtf8 } from "node:buffer";
-import { readFile } from "node:fs/promises";
+import { constants, isUtf8 } from "node:buffer";
+import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
-import { buffer as readAll } from "node:stream/consumers";
 import { eventsByRun } from "../model/event.ts";
 import { distinctRuns, endOf, isTerminal, keyOf, type WorkflowRun } from "../model/run.ts";
 import { encodeRun, joinChunks } from "../otlp/encode.ts";
@@ -51,11 +50,28 @@ function formatOf(text: string | undefined): Format {
 
 async function readSource(name: string, io: CommandIo): Promise<string> {
   try {
-    return textOf(name === "-" ? await readAll(io.stdin) : await readFile(resolve(io.cwd, name)), io);
+    return textOf(await readAll(name === "-" ? io.stdin : createReadStream(resolve(io.cwd, name))), io);
   } catch (error) {
+    if (error instanceof RangeError) throw new CommandError(`${name}: ${error.message}`, EXIT.unreadable);
     const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
     throw new CommandError(`${name}: the ${name === "-" ? "standard input" : "file"} cannot be read (${code})`, EXIT.unreadable);
   }
+}
+
+/** All of an input becomes one string, and no string is longer; without a limit an input without end would take all memory. */
+const MAX_INPUT = constants.MAX_STRING_LENGTH;
+
+/** @throws RangeError for more than `MAX_INPUT` bytes */
+async function readAll(stream: AsyncIterable<Uint8Array | string>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of stream) {
+    const bytes = Buffer.from(part);
+    size += bytes.length;
+    if (size > MAX_INPUT) throw new RangeError(`larger than ${Math.floor(MAX_INPUT / 2 ** 20)} MiB; convert it in pieces`);
+    parts.push(bytes);
+  }
+  return Buffer.concat(parts);
 }
 
 /** UTF-8, or the UTF-16 that Windows PowerShell redirects into. */

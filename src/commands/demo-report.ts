@@ -117,8 +117,25 @@ function purposeOf({ path, query }: RecordedRequest): string {
   return isGrouped ? "for lists of runs" : "of the message log";
 }
 
+/** With `--stay`: how the other commands reach what the demo leaves up. */
+export function whileItStays(api: { readonly url: string; readonly token: string }, receiver: string, checkout: boolean): string {
+  const command = commandName(checkout);
+  return [
+    "",
+    "  The log API and the receiver stay until Ctrl-C. In another terminal:",
+    "",
+    `    export QSTASH_URL=${api.url} QSTASH_TOKEN=${api.token} OTEL_EXPORTER_OTLP_ENDPOINT=${receiver}`,
+    `    export WFOTEL_STATE="$(mktemp -d)/wfotel.db"`,
+    ...["check --connect", "run --once", "status", "verify --from 10d"].map((words) => `    ${command} ${words}`),
+    "",
+    "",
+  ].join("\n");
+}
+
+const commandName = (checkout: boolean) => (checkout ? "npm run --silent wfotel --" : "wfotel");
+
 function whatNext({ otlp, checkout }: Outcome): string[] {
-  const command = checkout ? "npm run --silent wfotel --" : "wfotel";
+  const command = commandName(checkout);
   const local = [`  See them in a real backend (Jaeger, Grafana, …):  ${command} demo --otlp http://127.0.0.1:4318`];
   return [
     ...(otlp === undefined ? local : []),

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type OtlpReceiver, startOtlpReceiver } from "../fake-upstash/otlp-receiver.ts";
 import { PLANTED_SECRET } from "../fake-upstash/recording/secret.ts";
@@ -7,7 +8,7 @@ import type { Span } from "../trace/span.ts";
 import { waterfall } from "../trace/waterfall.ts";
 import { parseCommand } from "./arguments.ts";
 import { type DemoDaemon, startDaemon } from "./demo-daemon.ts";
-import { introduction, lateSpan, type Outcome, summary, traceReport } from "./demo-report.ts";
+import { introduction, lateSpan, type Outcome, summary, traceReport, whileItStays } from "./demo-report.ts";
 import { type ArrivedSpan, toSpan } from "./demo-span.ts";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
 import { type Terminal, terminalOf } from "./terminal.ts";
@@ -15,6 +16,8 @@ import { type Terminal, terminalOf } from "./terminal.ts";
 /** The demo gives up waiting after this long (ms); it is usually over ten seconds earlier. */
 const DEADLINE = 27_000;
 const LOOK_INTERVAL = 100;
+/** How long a backend may take to show that it is there (ms). */
+const BACKEND_TIMEOUT = 5_000;
 /** So long after it happened the log API shows what did (ms): clocks of several engines that differ by less agree. */
 const LAG_MS = 1_000;
 
@@ -24,8 +27,9 @@ const LAG_MS = 1_000;
  * the stage that `open` opens.
  */
 export async function demo(argv: readonly string[], io: CommandIo, open: (now: number) => Stage = recordedStage): Promise<number> {
-  const { values } = parseCommand(argv, { otlp: { type: "string" } }, { min: 0, max: 0 });
+  const { values } = parseCommand(argv, { otlp: { type: "string" }, stay: { type: "boolean" } }, { min: 0, max: 0 });
   const otlp = backendUrl(values.otlp);
+  if (otlp !== undefined) await mustAnswer(otlp, io.signal);
   const terminal = terminalOf(io);
   const startedAt = Date.now();
   const stage = open(startedAt);
@@ -43,6 +47,10 @@ export async function demo(argv: readonly string[], io: CommandIo, open: (now: n
     const elapsedMs = Date.now() - startedAt;
     const outcome = { ...watched, ...traffic(receiver), requests: fake.requests, elapsedMs, otlp, drained, checkout: isCheckout() };
     io.stdout.write(summary(outcome, terminal));
+    if (values.stay === true) {
+      io.stdout.write(whileItStays(fake, receiver.url, isCheckout()));
+      if (!io.signal.aborted) await once(io.signal, "abort");
+    }
     return outcome.complete && drained && outcome.leaks === 0 ? EXIT.done : EXIT.incomplete;
   } finally {
     await daemon.clear();
@@ -66,6 +74,16 @@ function backendUrl(text: string | undefined): string | undefined {
   if (url === null || !/^https?:$/.test(url.protocol))
     throw new CommandError("--otlp: an http:// or https:// URL, such as http://127.0.0.1:4318");
   return text.replace(/\/+$/, "");
+}
+
+/** Whatever it answers: half a minute later, links to traces that are nowhere would be worse than no demo. */
+async function mustAnswer(otlp: string, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(BACKEND_TIMEOUT)]);
+  await fetch(otlp, { method: "HEAD", signal: limit }).catch((error: unknown) => {
+    if (signal.aborted) return;
+    const why = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    throw new CommandError(`--otlp: nothing answers at ${otlp} (${why}); start your backend first`, EXIT.incomplete);
+  });
 }
 
 interface Watch {

@@ -43,5 +43,8 @@ export async function probeDestination(destination: Destination, signal: AbortSi
     return { ok: true, text: `accepts OTLP (${destination.encoding})${outcome.warning ? `; it says: ${outcome.warning}` : ""}` };
   if (outcome.kind === "partial") return { ok: false, text: `partly refused an empty request: ${outcome.message}` };
   const status = outcome.status === undefined ? "" : ` (status ${outcome.status})`;
-  return { ok: false, text: `${outcome.kind}${status}: ${outcome.kind === "refused" ? outcome.message : outcome.reason}` };
+  return {
+    ok: false,
+    text: `${outcome.kind === "retry" ? "unavailable" : outcome.kind}${status}: ${outcome.kind === "refused" ? outcome.message : outcome.reason}`,
+  };
 }

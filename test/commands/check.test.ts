@@ -175,7 +175,7 @@ describe("--connect", () => {
     [
       { kind: "unavailable", reason: "connection", message: "ECONNREFUSED" },
       { kind: "retry", scope: "destination", reason: "ECONNREFUSED", suspect: false },
-      ["FAILED source eu: unavailable (connection): ECONNREFUSED", "FAILED destination jaeger: retry: ECONNREFUSED"],
+      ["FAILED source eu: unavailable (connection): ECONNREFUSED", "FAILED destination jaeger: unavailable: ECONNREFUSED"],
     ],
     [
       { kind: "aborted" },

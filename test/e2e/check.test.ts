@@ -54,7 +54,7 @@ test("--connect tries all, names every failure without a secret, and is exit cod
     expect.stringMatching(/^FAILED source eu: refused \(unauthorized\): .*401/),
     expect.stringMatching(/^FAILED destination guarded: misconfigured.*401/),
     expect.stringMatching(/^FAILED destination page: misconfigured/),
-    expect.stringMatching(/^FAILED destination gone: retry.*ECONNREFUSED/),
+    expect.stringMatching(/^FAILED destination gone: unavailable.*ECONNREFUSED/),
     "ok destination good: accepts OTLP (protobuf)",
   ]);
   expect(stdout + stderr).not.toMatch(/canary/);

@@ -21,6 +21,11 @@ async function converted(input: unknown, args: readonly string[] = [], env: Reco
   return { ...result, spans, violations, runs: spans.filter((span) => "upstash.workflow.run.state" in span.attributes) };
 }
 
+test("an input without end is refused before it takes all memory", async () => {
+  const { code, stdout, stderr } = await wfotel(["convert", "/dev/zero"]);
+  expect({ code, stdout, stderr }).toEqual({ code: 3, stdout: "", stderr: "/dev/zero: larger than 511 MiB; convert it in pieces\n" });
+});
+
 describe("the published sample", () => {
   test("is a root of 1,623 ms with two overlapping siblings that start together", async () => {
     const { code, stderr, spans, violations } = await converted(SAMPLE);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type OtlpReceiver, startOtlpReceiver } from "../../src/fake-upstash/otlp-receiver.ts";
+import { wfotel } from "../support/wfotel.ts";
 
 const CLI = new URL("../../src/cli.ts", import.meta.url).pathname;
 /** As `wfotel demo` replays it, and as `npm run demo` runs it. */
@@ -78,6 +79,37 @@ test.each(demos)(
   },
   60_000,
 );
+
+test("a demo that stays is a log API and a receiver for the other commands, until Ctrl-C", async () => {
+  const demo = startDemo(...RECORDED, "--stay");
+  let stdout = "";
+  const tried: (number | null)[] = [];
+  for await (const piece of demo.stdout) {
+    stdout += String(piece);
+    if (demo.killed || !stdout.includes("verify --from 10d\n")) continue;
+    const env = { ...exportsIn(stdout), WFOTEL_STATE: join(temporary, "tried.db") };
+    for (const command of [["check", "--connect"], ["run", "--once"], ["status"], ["verify", "--from", "10d"]]) {
+      tried.push((await wfotel(command, { env })).code);
+    }
+    demo.kill("SIGINT");
+  }
+  const [code] = demo.exitCode === null ? await once(demo, "exit") : [demo.exitCode];
+  expect({ code, tried }).toEqual({ code: 0, tried: [0, 0, 0, 0] });
+}, 60_000);
+
+/** What a shell would set. */
+function exportsIn(text: string): Record<string, string> {
+  return Object.fromEntries([...text.matchAll(/(QSTASH_\w+|OTEL_\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));
+}
+
+test("a backend that is not there is said before anything starts", async () => {
+  const gone = await startOtlpReceiver();
+  await gone.close();
+  const demo = startDemo(...RECORDED, "--otlp", gone.url);
+  const [[code], stdout, stderr] = await Promise.all([once(demo, "exit"), text(demo.stdout), text(demo.stderr)]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(/^--otlp: nothing answers at http\S+ \(.*ECONNREFUSED.*\); start your backend first\n$/);
+});
 
 test("an address that is none is refused before anything starts", async () => {
   const demo = startDemo(...RECORDED, "--otlp", "localhost:4318");
