@@ -5,8 +5,8 @@ import type { Part } from "./timeline-execution.ts";
 export type PathKind = "run" | "call" | "sleep" | "wait" | "invoke" | "retry" | "unknown";
 
 export interface CriticalPath {
-  /** The steps that the run's duration depends on. */
-  readonly steps: ReadonlySet<StepTime>;
+  /** By group: the step that the run's duration depends on; none of a group that did no work. */
+  readonly steps: readonly (StepTime | undefined)[];
   /** What the run's duration is made of, in ms; adds up to it exactly. */
   readonly durations: Readonly<Record<PathKind, Millis>>;
 }
@@ -38,20 +38,19 @@ const KINDS: Readonly<Record<string, PathKind>> = {
  * the failed one, types unknown to this version) is `unknown`; of what was retried, all after the first error is `retry`.
  */
 export function criticalPath({ start, end, steps, deliveries }: Timeline): CriticalPath {
-  const path: StepTime[] = [];
+  const path: (StepTime | undefined)[] = [];
   for (const step of steps) {
-    if (!isWork(step)) continue;
-    const last = path.at(-1);
-    if (last?.group !== step.group) path.push(step);
-    else if (outlasts(step, last)) path[path.length - 1] = step;
+    const rival = path[step.group];
+    if (isWork(step) && (rival === undefined || outlasts(step, rival))) path[step.group] = step;
   }
-  const stretches = path.map(
-    (time): Stretch => ({ kind: kindOf(time), start: time.start, end: time.end, parts: time.parts, errors: time.step.errors }),
-  );
+  const stretches: Stretch[] = [];
+  for (const time of path) {
+    if (time === undefined) continue;
+    stretches.push({ kind: kindOf(time), start: time.start, end: time.end, parts: time.parts, errors: time.step.errors });
+  }
   if (deliveries.length > 0) {
-    const onPath = new Map(path.map(({ group, index }) => [group, index]));
     for (const { group, index, start: from, end: to, parts, errors } of deliveries) {
-      if (index === undefined || onPath.get(group) === index) stretches.push({ kind: "run", start: from, end: to, parts, errors });
+      if (index === undefined || path[group]?.index === index) stretches.push({ kind: "run", start: from, end: to, parts, errors });
     }
     stretches.sort((a, b) => a.start - b.start); // steps alone are in order
   }
@@ -69,7 +68,7 @@ export function criticalPath({ start, end, steps, deliveries }: Timeline): Criti
     charge(stretch.kind, firstRetriedError(stretch));
     charge("retry", stretch.end);
   }
-  return { steps: new Set(path), durations };
+  return { steps: path, durations };
 }
 
 /** In a failed run nothing waited for the siblings of the step that failed. */

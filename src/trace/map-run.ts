@@ -46,7 +46,7 @@ export function mapRun(run: WorkflowRun, placement: Placement, settings: Mapping
   add(runSpan(mapping, times, path, facts));
   delaySpans(mapping, times).forEach(add);
   for (const id of stepIds(run, times.steps)) {
-    add(stepSpan(mapping, id.time, id.spanId, path.steps.has(id.time)));
+    add(stepSpan(mapping, id.time, id.spanId, path.steps[id.time.group] === id.time));
     partSpans(mapping, id).forEach(add);
     if (id.time.step.type === "Invoke") invokes.add(id.spanId);
   }

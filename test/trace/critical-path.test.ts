@@ -7,7 +7,7 @@ import { aRun, error, group, initial, next, step } from "../support/run-builder.
 function path(run: WorkflowRun) {
   const { steps, durations } = criticalPath(timeline(run));
   return {
-    names: [...steps].map((one) => one.step.name),
+    names: steps.flatMap((one) => one?.step.name ?? []),
     ...Object.fromEntries(Object.entries(durations).filter(([, length]) => length > 0)),
   };
 }
