@@ -1,3 +1,5 @@
+import { DEFAULT_NAMES } from "../destinations/config.ts";
+import { DEFAULT_NAME } from "../sources/upstash/config.ts";
 import type { Environment } from "./references.ts";
 import type { Place, Problem, Tree, TreeEntry, TreeMap } from "./tree.ts";
 
@@ -82,7 +84,7 @@ function resourceAttributes(text: string | undefined): { attributes: Record<stri
 export function implicitSource(vars: Variables): Tree | undefined {
   const token = variable("QSTASH_TOKEN", vars);
   if (token === undefined) return undefined;
-  return map(token.place, { name: leaf(token.place, "upstash"), url: variable("QSTASH_URL", vars), token });
+  return map(token.place, { name: leaf(token.place, DEFAULT_NAME), url: variable("QSTASH_URL", vars), token });
 }
 
 const EXPORTER = "OTEL_EXPORTER_OTLP_";
@@ -104,7 +106,7 @@ export function implicitDestination(vars: Variables, problems: Problem[]): Tree 
   const files = { ca_file: either("CERTIFICATE"), cert_file: either("CLIENT_CERTIFICATE"), key_file: either("CLIENT_KEY") };
   const pair = files.cert_file ?? files.key_file; // neither does without the other: what lacks it names it
   return map(place, {
-    name: leaf(place, "otlp"),
+    name: leaf(place, DEFAULT_NAMES["otlp-http"]),
     type: leaf(place, "otlp-http"),
     endpoint: general ?? (own === undefined ? leaf(place, DEFAULT_ENDPOINT) : undefined),
     traces_endpoint: own,

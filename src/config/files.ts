@@ -1,5 +1,7 @@
 import { closeSync, openSync, readSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { DEFAULT_NAMES } from "../destinations/config.ts";
+import { DEFAULT_NAME } from "../sources/upstash/config.ts";
 import { parseYaml } from "./document.ts";
 import { type Environment, errorCode, expand } from "./references.ts";
 import { merge, type Problem, type Tree, type TreeMap } from "./tree.ts";
@@ -96,10 +98,21 @@ function displayName(path: string, cwd: string): string {
 
 /** The `name` of a list's item; undefined where it has none (or none that can be known). */
 function nameOf(item: Tree, env: Environment): string | undefined {
-  const name = item.kind === "map" ? item.entries.get("name")?.value : undefined;
-  if (name?.kind !== "scalar") return undefined;
-  if (typeof name.value !== "string" || name.raw) return String(name.value);
-  const expansion = expand(name.value, name.place.directory, env);
+  return item.kind === "map" ? textAt(item, "name", env) : undefined;
+}
+
+/** What a source or destination without a name is called; undefined where that cannot be known. */
+function defaultNameOf(item: TreeMap, key: string, env: Environment): string | undefined {
+  if (key === "sources") return DEFAULT_NAME;
+  const type = item.entries.has("type") ? textAt(item, "type", env) : "otlp-http";
+  return type !== undefined && Object.hasOwn(DEFAULT_NAMES, type) ? DEFAULT_NAMES[type as keyof typeof DEFAULT_NAMES] : undefined;
+}
+
+function textAt(item: TreeMap, key: string, env: Environment): string | undefined {
+  const leaf = item.entries.get(key)?.value;
+  if (leaf?.kind !== "scalar") return undefined;
+  if (typeof leaf.value !== "string" || leaf.raw) return String(leaf.value);
+  const expansion = expand(leaf.value, leaf.place.directory, env);
   return expansion.ok ? expansion.text : undefined;
 }
 
@@ -110,10 +123,10 @@ function duplicateNames(tree: Tree, key: string, env: Environment): Problem[] {
   const problems: Problem[] = [];
   const seen = new Map<string, number>();
   list.items.forEach((item, index) => {
-    const name = nameOf(item, env);
-    if (name === undefined || item.kind !== "map") return;
+    const name = item.kind === "map" && !item.entries.has("name") ? defaultNameOf(item, key, env) : nameOf(item, env);
+    if (name === undefined) return;
     const first = seen.get(name);
-    const place = item.entries.get("name")?.value.place ?? item.place;
+    const place = (item.kind === "map" ? item.entries.get("name")?.value.place : undefined) ?? item.place;
     if (first !== undefined)
       problems.push({ place, path: [key, index, "name"], text: `expected a name of its own, found that of ${key}[${first}]` });
     else seen.set(name, index);

@@ -36,8 +36,9 @@ export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
 const unit = (origin: string) => (origin === "string" ? "a string" : "a number");
 const characters = (origin: string) => (origin === "string" ? " characters" : "");
 
+/** Of a key with a default zod also names undefined. */
 function oneOf(values: readonly unknown[]): string {
-  const all = values.map((value) => String(value));
+  const all = values.filter((value) => value !== undefined).map((value) => String(value));
   return all.length < 2 ? all.join("") : `${all.slice(0, -1).join(", ")} or ${all.at(-1)}`;
 }
 
@@ -126,7 +127,7 @@ function format({ place, path: whole, text, syntax }: Problem): string {
 
 /** Of a path in a broken file, as much as the schema knows: what looks like a key there may be a piece of a secret. */
 function knownPart(path: Path): Path {
-  const end = path.findIndex((_, index) => shapesAt(path.slice(0, index + 1), () => undefined).length === 0);
+  const end = path.findIndex((_, index) => shapesAt(path.slice(0, index + 1), () => null).length === 0);
   return end < 0 ? path : path.slice(0, end);
 }
 

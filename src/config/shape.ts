@@ -12,6 +12,7 @@ export interface Shape {
   readonly anyOf?: readonly Shape[];
   readonly oneOf?: readonly Shape[];
   readonly const?: unknown;
+  readonly default?: unknown;
   readonly enum?: readonly unknown[];
   readonly type?: string;
   readonly "x-secret"?: boolean;
@@ -21,7 +22,7 @@ export interface Shape {
 /** The whole file's JSON Schema, as the user writes it. */
 export const SHAPE = z.toJSONSchema(configSchema, { io: "input" }) as Shape;
 
-/** Every alternative that the schema allows at a path; none where the path is not one of its own. `typeAt` gives a map's `type`, which picks among alternatives. */
+/** Every alternative that the schema allows at a path; none where the path is not one of its own. `typeAt` gives a map's `type`, which picks among alternatives: undefined is their default one, null any of them. */
 export function shapesAt(path: Path, typeAt: (path: Path) => unknown): Shape[] {
   let shapes = alternatives(SHAPE, typeAt([]));
   path.forEach((step, index) => {
@@ -41,7 +42,9 @@ function child(one: Shape, step: string | number): Shape[] {
 function alternatives(one: Shape, kind: unknown): Shape[] {
   const options = one.oneOf ?? one.anyOf;
   if (options === undefined) return [one];
-  const chosen = options.filter((option) => option.properties?.type?.const === kind);
+  const chosen = options.filter(
+    ({ properties: { type } = {} }) => type !== undefined && type.const === (kind === undefined ? type.default : kind),
+  );
   return (chosen.length > 0 ? chosen : options).flatMap((option) => alternatives(option, kind));
 }
 

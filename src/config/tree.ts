@@ -90,5 +90,6 @@ export function nearestPlace(tree: Tree, path: Path): Place {
 /** The `type` of the map at a path: which of the schema's alternatives it is. */
 export function typeAt(tree: Tree, path: Path): unknown {
   const type = entryAt(tree, [...path, "type"])?.value;
-  return type?.kind === "scalar" ? type.value : undefined;
+  if (type === undefined) return undefined;
+  return type.kind === "scalar" ? type.value : null;
 }

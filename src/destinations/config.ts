@@ -14,8 +14,13 @@ const samplingSchema = z
   .prefault({})
   .meta({ description: "which traces are sent here; whole trees, by trace id" });
 
+/** What a destination without a name is called; the environment's own too, so moving it into a file changes nothing. */
+export const DEFAULT_NAMES = { "otlp-http": "otlp", file: "file", console: "console" } as const;
+
+const name = (type: keyof typeof DEFAULT_NAMES) =>
+  entryName().default(DEFAULT_NAMES[type]).meta({ description: "in state, metrics and logs; changing it starts a new destination" });
+
 const common = {
-  name: entryName().meta({ description: "in state, metrics and logs; changing it starts a new destination" }),
   sampling: samplingSchema,
   trace_url: z
     .string()
@@ -90,21 +95,36 @@ function contradictions(written: Written): Contradiction[] {
 
 const otlpHttpSchema = z
   .strictObject({
+    name: name("otlp-http"),
     ...common,
-    type: z.literal("otlp-http").meta({ description: "OTLP over HTTP: a collector, Jaeger, Tempo or a vendor" }),
+    type: z.literal("otlp-http").default("otlp-http").meta({ description: "OTLP over HTTP: a collector, Jaeger, Tempo or a vendor" }),
     ...otlpHttpOptions,
   })
   .superRefine((written, context) => report([...endpoints(written), ...contradictions(written)], context), always);
 
-const fileSchema = z.strictObject({ ...common, type: z.literal("file").meta({ description: "OTLP/JSON into a file" }), ...fileOptions });
+const fileSchema = z.strictObject({
+  name: name("file"),
+  ...common,
+  type: z.literal("file").meta({ description: "OTLP/JSON into a file" }),
+  ...fileOptions,
+});
 
-const consoleSchema = z.strictObject({ ...common, type: z.literal("console").meta({ description: "waterfalls on stdout" }) });
+const consoleSchema = z.strictObject({
+  name: name("console"),
+  ...common,
+  type: z.literal("console").meta({ description: "waterfalls on stdout" }),
+});
 
 export const destinationSchema = z.discriminatedUnion("type", [otlpHttpSchema, fileSchema, consoleSchema]);
 
 /** For errors alone: what can be said of a destination whose type is none. Keys are unknown where no type has them. */
 export const untypedDestinationSchema = z
-  .strictObject({ ...z.strictObject({ ...otlpHttpOptions, ...fileOptions }).partial().shape, ...common, type: z.unknown().optional() })
+  .strictObject({
+    ...z.strictObject({ ...otlpHttpOptions, ...fileOptions }).partial().shape,
+    ...common,
+    name: entryName().optional(),
+    type: z.unknown().optional(),
+  })
   .superRefine((written, context) => report(contradictions(written), context), always);
 
 export type DestinationConfig = z.infer<typeof destinationSchema>;

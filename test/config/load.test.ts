@@ -227,3 +227,16 @@ destinations: [{ name: out, type: console }]\n`,
   expect(made).toMatchObject({ name: "c", lookback: 60_000, poll_interval: 3_000, start_from: 7_200_000 });
   expect(made?.token.reveal()).toBe("t");
 });
+
+test("names and the usual type may be left out: they are those that the environment alone gives", () => {
+  writeFileSync(
+    join(folder, "c.yaml"),
+    "sources: [{ token: t }]\ndestinations: [{ endpoint: http://127.0.0.1:4318 }, { type: console }]\n",
+  );
+  const written = loadConfig({ file: "c.yaml", env: {}, cwd: folder });
+  const implicit = loadConfig({ env: { QSTASH_TOKEN: "t", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318" }, cwd: folder });
+  const names = (result: typeof written) =>
+    result.ok && [result.config.sources[0]?.name, ...result.config.destinations.map(({ name, type }) => `${name}: ${type}`)];
+  expect(names(written)).toEqual(["upstash", "otlp: otlp-http", "console: console"]);
+  expect(names(implicit)).toEqual(["upstash", "otlp: otlp-http"]);
+});

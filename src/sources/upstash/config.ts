@@ -4,11 +4,13 @@ import type { WorkflowRun } from "../../model/run.ts";
 
 /** Default of `url`: the EU region, as the official SDK has it. */
 const DEFAULT_URL = "https://qstash.upstash.io";
+/** What a source without a name is called; the environment's own too, so moving it into a file changes nothing. */
+export const DEFAULT_NAME = "upstash";
 
 /** One entry of `sources:`, as the user writes it. */
 export const upstashSourceSchema = z
   .strictObject({
-    name: entryName().meta({ description: "in state, metrics and logs; changing it starts anew" }),
+    name: entryName().default(DEFAULT_NAME).meta({ description: "in state, metrics and logs; changing it starts anew" }),
     type: z.literal("upstash").default("upstash").meta({ description: "where runs are read from" }),
     url: httpUrl().default(DEFAULT_URL).meta({ description: "the region's base URL" }),
     token: secret(),
