@@ -82,7 +82,9 @@ function ownStart(step: Step): Millis | undefined {
 function sleepTimes(step: Step, { sleeps }: Surroundings): Statement {
   const { createdAt, sleepUntil } = step;
   if (createdAt === undefined) return { end: sleepUntil, planned: true };
-  // An omitted field is a zero: no sleep at all. One that was due before it began ended at once.
+  // A zero is omitted, but 1970 is no time to sleep until: what cannot be read is not known.
+  if (step.type === "SleepUntil" && sleepUntil === undefined) return { start: createdAt, planned: true };
+  // No sleep at all is a length of zero. A sleep that was due before it began ended at once.
   const wake = sleepUntil ?? createdAt + (sleeps.get(step) ?? 0);
   return { start: createdAt, end: Math.max(createdAt, wake), planned: true };
 }

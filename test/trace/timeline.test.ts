@@ -48,6 +48,13 @@ test("a sleep begins at its createdAt, and the step after it does not contain it
   ]);
 });
 
+test("a sleep until a time that the log does not say ends with what followed it, and says that this is inferred", () => {
+  expect(picture(aRun(900, [group(step("SleepUntil", "s", 110)), run("b", 500)]))).toEqual([
+    "s: 110 … 500 inferred",
+    "b: 500 … 500 inferred",
+  ]);
+});
+
 test("a sleep without a length in the log is no sleep; one without a createdAt begins with what was before it", () => {
   expect(picture(aRun(900, [group(step("SleepFor", "s", 110)), run("b", 500)]))).toEqual(["s: 110 … 110 log", "b: 110 … 500 inferred"]);
   expect(picture(aRun(900, [group(step("SleepUntil", "s", undefined, { sleepUntil: at(300) }))]))).toEqual(["s: 2 … 300 inferred"]);
