@@ -17,7 +17,7 @@ const source: SourceVerification = {
 test("runs that were dropped from the quarantine have a word of their own: they are neither delivered nor missing", () => {
   const text = verifyText({ sources: [source], unsettled: 0 }, WINDOW);
   expect(text).toContain("jaeger  3 delivered · 1 quarantined · 2 dropped");
-  expect(text).toContain("nothing is missing");
+  expect(text).toContain("nothing is missing; 1 quarantined, as wfotel quarantine list shows");
   expect(verifyJson({ sources: [source], unsettled: 0 }, WINDOW)).toMatchObject({
     complete: true,
     sources: [{ destinations: { jaeger: { delivered: 3, quarantined: 1, dropped: 2 } }, missing_runs: 0 }],
