@@ -50,7 +50,9 @@ function missingLine({ id, createdAt, endedAt, destinations }: MissingRun): stri
 function conclusion(sources: readonly SourceVerification[]): string {
   const missing = sources.reduce((sum, source) => sum + source.missing.runs, 0);
   if (missing > 0) return `${missing} runs are missing`;
-  const refused = sources.flatMap(({ destinations }) => Object.values(destinations)).reduce((sum, words) => sum + (words.quarantined ?? 0), 0);
+  const refused = sources
+    .flatMap(({ destinations }) => Object.values(destinations))
+    .reduce((sum, words) => sum + (words.quarantined ?? 0), 0);
   const but = refused > 0 ? `; ${refused} quarantined, as wfotel quarantine list shows` : "";
   return `nothing is missing${isComplete(sources) ? "" : " among what could be listed"}${but}`;
 }
