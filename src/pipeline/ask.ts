@@ -3,7 +3,8 @@ import type { FetchedRuns, Reply, UnreadableEntry } from "../sources/source.ts";
 import type { PageCommit, RunChange, WatchedRun } from "../state/store.ts";
 import { decodePlacement } from "./place.ts";
 import { type Reader, storePage } from "./reader.ts";
-import { isLate, isTreeUnfinished, retentionOf } from "./sampling.ts";
+import { waitRetention } from "./retention.ts";
+import { isLate, isTreeUnfinished } from "./sampling.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
 import { type WatchRules, watchAbsent, watchAgain } from "./watch.ts";
 
@@ -173,13 +174,13 @@ async function treeGoesOn(
   { context, state }: Reader,
   record: Awaited<ReturnType<typeof context.store.findRuns>>[number],
 ): Promise<boolean> {
-  const { store, source, settings, server } = context;
+  const { store, source, settings, server, config } = context;
   if (record?.placement === undefined) return false;
   const located = decodePlacement(record.key, record.placement, settings);
   if (located.kind !== "placed" || located.top === undefined) return false;
-  const late = isLate(record.endedAt ?? server.now(), retentionOf(context, state().learnedRetentionMs), server.now());
+  const late = isLate(record.endedAt ?? server.now(), waitRetention(config.retention, state().learnedRetentionMs), server.now());
   const [top] = await store.findRuns(source.name, [located.top]);
-  return !late && isTreeUnfinished(top, context.config, state().readAt);
+  return !late && isTreeUnfinished(top, config, state().readAt);
 }
 
 function slices<T>(items: readonly T[], size: number): T[][] {

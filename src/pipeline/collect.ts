@@ -63,8 +63,7 @@ export async function collectPage(context: SourceContext, input: PageInput, sign
   const known = new Map<string, RunRecord>();
   for (const record of await store.findRuns(source.name, shown)) if (record !== undefined) known.set(keyOf(record.key), record);
   const runs = shown.filter((run) => !input.listed || !hasItsTime(known.get(keyOf(run))));
-  // one that waits was ours when it began to, perhaps for a backfill
-  const epochOf = (run: WorkflowRun) => (known.get(keyOf(run))?.phase === "waiting" ? Number.NEGATIVE_INFINITY : input.epoch);
+  const epochOf = (run: WorkflowRun) => (isFollowed(run, known.get(keyOf(run))) ? Number.NEGATIVE_INFINITY : input.epoch);
   const exported = (run: WorkflowRun) => isExported(context, run, epochOf(run));
   const pending = runs.filter((run) => isTerminal(run) && needsPlacement(known.get(keyOf(run))));
   const { fetched, resolutions } = await resolvePlacements({ ...context, past: input.past }, pending, runs, known, exported, signal);
@@ -224,6 +223,14 @@ function warnOfGuesses({ source, log, settings }: SourceContext, runs: readonly 
 
 /** A tree that is being backfilled is whole by then; the backfill itself asks for it before, when it has come to its end. */
 const VERDICT_AFTER_MS = 3_600_000;
+
+/**
+ * One that waits was ours when it began to, perhaps for a backfill; and one that was open, and does not say when it
+ * ended, ended after it was followed, however old the last thing is that it shows.
+ */
+function isFollowed(run: WorkflowRun, record: RunRecord | undefined): boolean {
+  return record?.phase === "waiting" || (record?.phase === "open" && run.completedAt === undefined);
+}
 
 /** It waits for something, or for its failure function: a listing says nothing new about it. */
 function hasItsTime(record: RunRecord | undefined): boolean {

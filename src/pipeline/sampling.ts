@@ -4,6 +4,7 @@ import { traceId } from "../trace/ids.ts";
 import { keepByRatio, keptByOutcome } from "../trace/sampling.ts";
 import type { DestinationPlan, SourceContext } from "./context.ts";
 import type { Located, Resolution } from "./place.ts";
+import { waitRetention } from "./retention.ts";
 
 /** What sampling says of one run for one destination (trace-model.md, "Sampling"): whole trees, by the trace id. */
 export type Verdict =
@@ -36,14 +37,8 @@ export const NO_TREE: TreeFacts = { size: undefined, unfinished: false, late: fa
 
 /** Share of the retention that a run may spend waiting for its top ancestor. */
 const WAIT_SHARE = 0.9;
-/** The shortest plan's retention; what is learnt, from the oldest run shown, may be more but never tells less. */
-const ASSUMED_RETENTION_MS = 86_400_000;
 /** What happened may take so long to be shown by the log. */
 const LAG_MS = 60_000;
-
-export function retentionOf(context: SourceContext, learned: number | undefined): number {
-  return context.config.retention ?? Math.max(learned ?? 0, ASSUMED_RETENTION_MS);
-}
 
 /** No time is left to wait for the top ancestor's end. */
 export function isLate(endedAt: Millis, retention: number, now: Millis): boolean {
@@ -86,7 +81,7 @@ export async function treeFacts(
     const resolution = resolutions.get(keyOf(run));
     if (resolution?.kind !== "placed" || !isTerminal(run)) continue;
     const size = await store.traceSize(resolution.placement.traceId);
-    const late = !read.past && isLate(endOf(run), retentionOf(context, read.retention), server.now());
+    const late = !read.past && isLate(endOf(run), waitRetention(config.retention, read.retention), server.now());
     const top = resolution.top === undefined ? run : atHand.get(keyOf(resolution.top));
     const [record] = top !== undefined || resolution.top === undefined ? [] : await store.findRuns(source.name, [resolution.top]);
     const unfinished = top === undefined ? isTreeUnfinished(record, config, read.readAt) : goesOn(top, run, config, read.readAt);

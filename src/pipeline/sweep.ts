@@ -1,5 +1,8 @@
 import type { WorkflowRun } from "../model/run.ts";
+import type { RunPage } from "../sources/source.ts";
+import type { SweepState } from "../state/source-state.ts";
 import { type Listing, type ListingResult, listRuns, type Reader } from "./reader.ts";
+import { learnedRetention, longestShown } from "./retention.ts";
 import { feedSweepDue, sweepFeedSlice } from "./sweep-feed.ts";
 
 /**
@@ -9,7 +12,7 @@ import { feedSweepDue, sweepFeedSlice } from "./sweep-feed.ts";
  * after its epoch are found by it and by nothing else.
  */
 
-/** Its share of the request budget, and the share of its interval over which a later one is spread. */
+/** Its share of the request budget: what spreads it, the first one as well as each later one. A small log is through in minutes. */
 const BUDGET_SHARE = 0.1;
 const MOST_PAGES = 20;
 
@@ -37,19 +40,20 @@ export async function sweepSlice(reader: Reader, maxPages: number, signal: Abort
     return { ...NOTHING, complete: false, ...(await sweepFeedSlice(reader, maxPages, signal)) };
   }
   if (!sweepRunning(reader)) {
-    await reader.save({ sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, startedAt: server.now() } });
+    await reader.save({ sweep: { ...lasting(sweep), startedAt: server.now() } });
   }
-  const progress: Progress = { cursor: reader.state().sweep?.cursor, savedAt: clock.monotonic() };
+  const { cursor, longestShownMs } = reader.state().sweep ?? {};
+  const progress: Progress = { cursor, longestShownMs, savedAt: clock.monotonic() };
   const listing: Listing = {
     query: { count: 10 },
     purpose: "sweep",
     isEnough: () => false,
-    onPage: (page, { fresh }) => noteProgress(reader, progress, page.cursor, fresh),
+    onPage: (page, { fresh }) => noteProgress(reader, progress, page, fresh),
     cursor: progress.cursor,
     maxPages,
   };
   const result = await listRuns(reader, listing, signal);
-  if (result.complete) await finish(reader, result);
+  if (result.complete) await finish(reader, progress);
   else await saveProgress(reader, progress, 0);
   return result;
 }
@@ -65,50 +69,49 @@ export function sweepPages({ context: { clock, source }, memory: { sweep } }: Re
   return pages;
 }
 
-/** How far the slice has come; `savedAt` on the monotonic clock. */
+/** How far the sweep has come; `savedAt` on the monotonic clock. */
 interface Progress {
   cursor: string | undefined;
+  longestShownMs: number | undefined;
   savedAt: number;
 }
 
 /** The runs of a page are stored with it; where the sweep stands only so often: from there a kill lists again what is known by then. */
 const SAVED_EVERY_MS = 1_000;
 
-async function noteProgress(reader: Reader, progress: Progress, cursor: string | undefined, fresh: readonly WorkflowRun[]): Promise<void> {
-  const { config, source, log, clock } = reader.context;
+async function noteProgress(reader: Reader, progress: Progress, page: RunPage, fresh: readonly WorkflowRun[]): Promise<void> {
+  const { config, source, log, clock, server } = reader.context;
   const { sweep, watermark } = reader.state();
   const first = sweep?.finishedAt === undefined;
   const missed = first ? [] : fresh.filter((run) => run.createdAt < (watermark ?? 0) - config.lookback);
   for (const run of missed)
     log.warn({ source: source.name, run: run.id, createdAt: run.createdAt }, "the sweep found a run that reading had missed");
-  progress.cursor = cursor;
+  progress.cursor = page.cursor;
+  progress.longestShownMs = longestShown(page.runs, server.now(), progress.longestShownMs);
   if (missed.length > 0 || clock.monotonic() - progress.savedAt >= SAVED_EVERY_MS) await saveProgress(reader, progress, missed.length);
 }
 
 async function saveProgress(reader: Reader, progress: Progress, repaired: number): Promise<void> {
   const { sweep } = reader.state();
-  const { cursor } = progress;
+  const { cursor, longestShownMs } = progress;
   progress.savedAt = reader.context.clock.monotonic();
   if (repaired === 0 && cursor === sweep?.cursor) return;
+  const before = lasting(sweep);
   await reader.save({
-    sweep: { ...omitCursor(sweep), repaired: (sweep?.repaired ?? 0) + repaired, ...(cursor !== undefined && { cursor }) },
+    sweep: { ...before, repaired: before.repaired + repaired, longestShownMs, ...(cursor !== undefined && { cursor }) },
   });
 }
 
-async function finish(reader: Reader, result: ListingResult): Promise<void> {
-  const { server } = reader.context;
-  const { sweep, learnedRetentionMs } = reader.state();
+async function finish(reader: Reader, { longestShownMs = 0 }: Progress): Promise<void> {
+  const { learnedRetentionMs: previousRetentionMs, ...state } = reader.state();
+  const sweep = lasting(state.sweep);
   // `Date` has whole seconds: the API's clock may step back by one, and a sweep that ends before it began would never be over
-  const finishedAt = Math.max(server.now(), sweep?.startedAt ?? 0);
-  const seen = result.oldestCreatedAt === undefined ? 0 : server.now() - result.oldestCreatedAt;
-  await reader.save({
-    sweep: { ...omitCursor(sweep), repaired: sweep?.repaired ?? 0, finishedAt },
-    ...(seen > (learnedRetentionMs ?? 0) && { learnedRetentionMs: seen }),
-  });
+  const finishedAt = Math.max(reader.context.server.now(), sweep.startedAt ?? 0);
+  await reader.save({ sweep: { ...sweep, finishedAt }, learnedRetentionMs: learnedRetention(longestShownMs), previousRetentionMs });
 }
 
-function omitCursor<T extends { readonly cursor?: string }>(sweep: T | undefined): Omit<T, "cursor"> | undefined {
-  if (sweep === undefined) return undefined;
-  const { cursor: _, ...rest } = sweep;
+/** Without what only the sweep under way is about. */
+function lasting(sweep: SweepState | undefined): SweepState {
+  const { cursor: _, longestShownMs: __, ...rest } = sweep ?? { repaired: 0 };
   return rest;
 }

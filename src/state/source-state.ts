@@ -19,8 +19,10 @@ export interface SourceState {
   readonly sweep?: SweepState;
   /** Start of the last cycle that read everything there was to be read: what was shown before is known. */
   readonly readAt?: Millis;
-  /** Age of the oldest run that the API has shown: what it keeps, at least. */
-  readonly learnedRetentionMs?: number;
+  /** How long after its end the last complete sweep still saw a run, in ms: what the API keeps, at least. Absent where that is too little to tell. */
+  readonly learnedRetentionMs?: number | undefined;
+  /** The same of the complete sweep before. */
+  readonly previousRetentionMs?: number | undefined;
 }
 
 export interface FeedState {
@@ -42,6 +44,8 @@ export interface SweepState {
   readonly startedAt?: Millis;
   readonly finishedAt?: Millis;
   readonly cursor?: string;
+  /** Of the pages of the sweep under way: the longest that a run was still shown after its end. */
+  readonly longestShownMs?: number | undefined;
   /** Runs that the API showed and we did not know, over all sweeps. Should stay 0. */
   readonly repaired: number;
   /** Of the message log, while a whole sweep takes longer than its interval: the one under way, or the last. */

@@ -167,7 +167,8 @@ export function hasten(db: Database, source: string, reason: Watch["reason"], du
 
 export function watched(db: Database, source: string): WatchSummary[] {
   return db.all<WatchSummary>(
-    `SELECT reason, count(*) AS count, min(created) AS oldestCreatedAt FROM watches JOIN runs USING (run)
+    `SELECT reason, count(*) AS count, min(created) AS oldestCreatedAt, min(coalesce(ended, created)) AS oldestEndedAt
+     FROM watches JOIN runs USING (run)
      WHERE watches.source = (SELECT source FROM sources WHERE name = ?) GROUP BY reason ORDER BY reason`,
     source,
   );

@@ -154,6 +154,8 @@ export interface WatchSummary {
   readonly reason: Watch["reason"];
   readonly count: number;
   readonly oldestCreatedAt: Millis;
+  /** When the first of them ended; of those that have not, or of which that is not known, when they were created. */
+  readonly oldestEndedAt: Millis;
 }
 
 export interface PageCommit {

@@ -104,7 +104,8 @@ function sourceStatus(name: string, facts: SourceFacts | undefined, stored: Stor
   const { sweep } = state ?? {};
   const byAge = OPEN_AGES_MS.map((from, i) => ({ from_ms: from, runs: stored?.openByAge[i] ?? 0 }));
   const watched = (stored?.watched ?? []).map(
-    ({ reason, count, oldestCreatedAt }) => [reason, { runs: count, oldest_created_at: iso(oldestCreatedAt) }] as const,
+    ({ reason, count, oldestCreatedAt, oldestEndedAt }) =>
+      [reason, { runs: count, oldest_created_at: iso(oldestCreatedAt), oldest_ended_at: iso(oldestEndedAt) }] as const,
   );
   return {
     name,

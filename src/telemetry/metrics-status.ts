@@ -79,14 +79,14 @@ function readingSamples(status: SourceStatus, now: number): Sample[] {
 const UNREAD: ReadonlySet<string> = new Set(["ended", "ancestor", "room", "refetch"]);
 
 /**
- * In ms: what the API keeps, less the age of the oldest thing that was not read yet. What ended since the last complete
+ * In ms: what the API keeps, less how long ago the oldest thing ended that was not read yet. What ended since the last complete
  * reading was not; before the first one of this process, the age of the watermark is the most that can be said.
  */
 function headroom(status: SourceStatus, now: number): number | null {
   const keeps = status.retention.configured_ms ?? status.retention.learned_ms;
   if (keeps === null) return null;
-  const unread = Object.entries(status.watched).flatMap(([reason, { oldest_created_at }]) =>
-    UNREAD.has(reason) ? (ageOf(oldest_created_at, now) ?? 0) : [],
+  const unread = Object.entries(status.watched).flatMap(([reason, { oldest_ended_at }]) =>
+    UNREAD.has(reason) ? (ageOf(oldest_ended_at, now) ?? 0) : [],
   );
   return keeps - Math.max(status.lag_ms ?? ageOf(status.watermark, now) ?? 0, ...unread);
 }

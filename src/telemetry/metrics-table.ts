@@ -44,9 +44,18 @@ export const METRICS = {
   wfotel_source_poll_lag_seconds: gauge("Age of the last complete reading: what the API showed before it is known", "source"),
   wfotel_source_paused: gauge("1 while reading is held up (token refused, API down, disk full)", "source"),
   wfotel_source_feed_trusted: gauge("1 while the message log names what ends", "source"),
-  wfotel_source_retention_seconds: gauge("How long the API keeps runs: as configured, else as learnt", "source"),
-  wfotel_source_retention_learned_seconds: gauge("Age of the oldest run that the API has shown", "source"),
-  wfotel_source_retention_headroom_seconds: gauge("Time left until the API may forget a run that was not read yet", "source"),
+  wfotel_source_retention_seconds: gauge(
+    "How long the API keeps runs: as configured, else as learnt; absent while neither is known",
+    "source",
+  ),
+  wfotel_source_retention_learned_seconds: gauge(
+    "How long after its end the last sweep still saw a run: what the API keeps, at least; absent below a day",
+    "source",
+  ),
+  wfotel_source_retention_headroom_seconds: gauge(
+    "Time left until the API may forget a run that was not read yet; absent while the retention is not known",
+    "source",
+  ),
   wfotel_source_budget_allowed_requests_per_second: gauge("What the bridge allows itself now", "source"),
   wfotel_source_budget_ceiling_requests_per_second: gauge("The most it may: configured, or as the API says", "source"),
   wfotel_source_budget_foreign_requests_per_second: gauge("What somebody else takes from the same budget", "source"),

@@ -32,8 +32,8 @@ const sourceStatus = z.object({
     /** Not cumulative; `from_ms` is each age's lower limit. */
     by_age: z.array(z.object({ from_ms: count, runs: count })),
   }),
-  /** Runs that are asked for again, by why: open, ended, failure, ancestor, verdict, room, refetch. */
-  watched: z.record(z.string(), z.object({ runs: count, oldest_created_at: z.string() })),
+  /** Runs that are asked for again, by why: open, ended, failure, ancestor, verdict, room, refetch. One that has not ended counts as ended when it was created. */
+  watched: z.record(z.string(), z.object({ runs: count, oldest_created_at: z.string(), oldest_ended_at: z.string() })),
   budget: z
     .strictObject({
       allowed_per_second: count,

@@ -27,8 +27,8 @@ const facts: StatusFacts = {
           learnedRetentionMs: 3 * 86_400_000,
         },
         watched: [
-          { reason: "open", count: 1_160, oldestCreatedAt: NOW - 8e8 },
-          { reason: "ancestor", count: 3, oldestCreatedAt: NOW },
+          { reason: "open", count: 1_160, oldestCreatedAt: NOW - 8e8, oldestEndedAt: NOW - 8e8 },
+          { reason: "ancestor", count: 3, oldestCreatedAt: NOW, oldestEndedAt: NOW },
         ],
         openByAge: [3, 0, 0, 157, 900, 100],
         counts: { collected: 90_210, gone: 1, "excluded.dropped": 12 },

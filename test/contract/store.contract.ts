@@ -165,12 +165,15 @@ export function storeContract(
       expect((await store.dueRuns("eu", 5, 9)).map((run) => run.key.id).sort()).toEqual(["r10", "r20"]);
     });
 
-    test("watched sums up by reason, with the oldest creation time", async () => {
+    test("watched sums up by reason, with the oldest creation and the oldest end", async () => {
       await commit({ key: key("a", 20), phase: "open", watch: watch(1) }, { key: key("b", 10), phase: "open", watch: watch(1) });
-      await commit({ key: key("c", 30), phase: "collected", watch: watch(1, "failure") });
+      await commit({ key: key("c", 30), phase: "collected", endedAt: 35, watch: watch(1, "failure") });
+      await commit({ key: key("d", 5), phase: "waiting", endedAt: 50, watch: watch(1, "room") });
+      await commit({ key: key("e", 40), phase: "waiting", endedAt: 45, watch: watch(1, "room") });
       expect(await store.watched("eu")).toEqual([
-        { reason: "failure", count: 1, oldestCreatedAt: 30 },
-        { reason: "open", count: 2, oldestCreatedAt: 10 },
+        { reason: "failure", count: 1, oldestCreatedAt: 30, oldestEndedAt: 35 },
+        { reason: "open", count: 2, oldestCreatedAt: 10, oldestEndedAt: 10 },
+        { reason: "room", count: 2, oldestCreatedAt: 5, oldestEndedAt: 45 },
       ]);
     });
 

@@ -219,6 +219,15 @@ describe("the open set", () => {
     expect(await ids(rig)).toHaveLength(17);
     expect(await rig.store.quarantined({})).toEqual([]);
   });
+
+  test("a run that was followed is collected, though it does not say when it ended and shows nothing that is not long forgotten", async () => {
+    const rig = await readRig({ config: { retention: "1d" } });
+    const canceled = { state: "RUN_CANCELED" as const, over: { completedAt: undefined, groups: [] } };
+    rig.api.programs.push(program("sleeps", -1_000, 20 * DAY, canceled), program("slept", -10 * DAY, 20 * DAY, canceled));
+    for (let day = 1; day <= 20; day += 1) rig.api.programs.push(program(`day${day}`, day * DAY, day * DAY + 1_000));
+    await rig.runFor(21 * DAY);
+    expect(Object.keys(await rig.collected())).toEqual(expect.arrayContaining(["sleeps", "slept"]));
+  });
 });
 
 describe("a failed run's failure function", () => {

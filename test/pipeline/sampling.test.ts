@@ -69,6 +69,20 @@ describe("a tree", () => {
   });
 });
 
+test.each([["learnt"], ["configured"]])(
+  "a verdict comes before the API forgets the run, retention %s, though another has been open for weeks",
+  async (how) => {
+    const rig = await readRig({ destinations: sampled(0, ["failed"]), config: how === "configured" ? { retention: "3d" } : {} });
+    const parent = program("parent", -1_000, 20 * DAY, { state: "RUN_FAILED", invokes: [{ id: "child", createdAt: START + 2 * HOUR }] });
+    const child = program("child", 2 * HOUR, 2 * HOUR + 1_000, { ...invokedBy(parent), goneAt: START + 2 * HOUR + 3 * DAY });
+    rig.api.programs.push(program("sleeper", -10 * DAY, 30 * DAY), parent, child);
+    rig.api.programs.push(program("old", -3 * DAY, -3 * DAY + HOUR, { goneAt: START + HOUR }));
+    await rig.runFor(5 * DAY);
+    expect((await wordsOf(rig))[2]).toBe("excluded (sampled_tree_unfinished)");
+    expect((await wordsOf(rig, "all"))[2]).toBe("queued");
+  },
+);
+
 test("the failure function of a run that was not sampled is not sent either", async () => {
   const rig = await readRig({ destinations: sampled(0) });
   rig.api.programs.push(program("r", 0, 1_000, { state: "RUN_FAILED", failure: { settlesAt: START + 10 * MINUTE } }));

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { program, START } from "../support/log-api.ts";
 import { DAY, HOUR, type ReadRig, readRig } from "../support/pipeline.ts";
 
@@ -45,12 +45,50 @@ test("sweep_interval: 0 is never", async () => {
   expect(sweeps(rig)).toBe(0);
 });
 
-test("retention is learnt from the oldest run that the API shows", async () => {
-  const rig = await readRig();
-  rig.api.programs.push(program("old", -5 * DAY, -5 * DAY + 10), program("r", 1_000, 2_000));
-  await rig.runFor(HOUR);
-  const { learnedRetentionMs = 0 } = (await rig.store.readSource("eu")) ?? { epoch: 0 };
-  expect(learnedRetentionMs / DAY).toBeCloseTo(5, 1);
+describe("retention is learnt", () => {
+  const learned = async (rig: ReadRig) => (await rig.store.readSource("eu"))?.learnedRetentionMs;
+
+  test("from what ended longest ago and is still shown; runs that go on and nonsense teach nothing", async () => {
+    const rig = await readRig();
+    rig.api.programs.push(program("old", -9 * DAY, -5 * DAY), program("r", 1_000, 2_000));
+    rig.api.programs.push(program("sleeps", -40 * DAY, 40 * DAY), { id: "1970", createdAt: 1_736_340_463, endsAt: 1_736_400_000 });
+    await rig.runFor(HOUR);
+    expect(((await learned(rig)) ?? 0) / DAY).toBeCloseTo(5, 1);
+  });
+
+  test("from nothing less than the shortest plan keeps: a new account says nothing", async () => {
+    const rig = await readRig();
+    rig.api.programs.push(program("r", -20_000, -10_000));
+    await rig.runFor(HOUR);
+    expect((await sweepOf(rig))?.finishedAt).toBeDefined();
+    expect(await learned(rig)).toBeUndefined();
+  });
+
+  test("anew by each sweep: it shrinks as well as it grows, until it is not known again", async () => {
+    const rig = await readRig({ config: { sweep_interval: "12h" } });
+    rig.api.programs.push(program("old", -9 * DAY, -9 * DAY, { goneAt: START + HOUR }));
+    rig.api.programs.push(program("younger", -3 * DAY, -3 * DAY, { goneAt: START + 2 * DAY }));
+    await rig.runFor(HOUR);
+    expect(((await learned(rig)) ?? 0) / DAY).toBeCloseTo(9, 1);
+    await rig.runFor(DAY);
+    expect(((await learned(rig)) ?? 0) / DAY).toBeCloseTo(4, 0);
+    expect(((await rig.store.readSource("eu"))?.previousRetentionMs ?? 0) / DAY).toBeGreaterThan(3);
+    await rig.runFor(2 * DAY);
+    expect(await learned(rig)).toBeUndefined();
+  });
+
+  test("from all pages of a sweep, though it is interrupted by a restart", async () => {
+    const rig = await readRig();
+    rig.api.programs.push(program("on its first page", -4 * DAY, -4 * DAY)); // it was created last
+    for (let n = 0; n < 1_500; n += 1) rig.api.programs.push(program(`r${n}`, -5 * DAY + n, -2 * DAY + n));
+    await rig.runFor(60_000);
+    expect((await sweepOf(rig))?.cursor).toBeTypeOf("string");
+    const again = await readRig({ clock: rig.clock, api: rig.api, store: rig.store });
+    await again.runFor(10 * 60_000);
+    expect((await sweepOf(again))?.finishedAt).toBeDefined();
+    expect(((await learned(again)) ?? 0) / DAY).toBeCloseTo(4, 1);
+    expect(Object.keys((await sweepOf(again)) ?? {}).sort()).toEqual(["finishedAt", "repaired", "startedAt"]);
+  });
 });
 
 test("where it stands is saved once a second and when it is cut short, not with each page", async () => {

@@ -182,7 +182,8 @@ function recordOf(run: Run | undefined): RunRecord | undefined {
 function summarize(runs: readonly (Run & { watch: Watch })[]) {
   return [...new Set(runs.map((run) => run.watch.reason))].sort().map((reason) => {
     const same = runs.filter((run) => run.watch.reason === reason);
-    return { reason, count: same.length, oldestCreatedAt: Math.min(...same.map((run) => run.key.createdAt)) };
+    const oldestEndedAt = Math.min(...same.map((run) => run.endedAt ?? run.key.createdAt));
+    return { reason, count: same.length, oldestCreatedAt: Math.min(...same.map((run) => run.key.createdAt)), oldestEndedAt };
   });
 }
 

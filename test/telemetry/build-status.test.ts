@@ -18,8 +18,8 @@ const store: StoreStatus = {
         learnedRetentionMs: 7_000,
       },
       watched: [
-        { reason: "open", count: 3, oldestCreatedAt: NOW - 90 },
-        { reason: "ancestor", count: 1, oldestCreatedAt: Number.MAX_SAFE_INTEGER },
+        { reason: "open", count: 3, oldestCreatedAt: NOW - 90, oldestEndedAt: NOW - 90 },
+        { reason: "ancestor", count: 1, oldestCreatedAt: Number.MAX_SAFE_INTEGER, oldestEndedAt: NOW - 5 },
       ],
       openByAge: [2, 0, 0, 1, 0, 0],
       counts: { collected: 9, gone: 1, unreadable: 2, "excluded.dropped": 4 },
@@ -78,7 +78,10 @@ test("from the state alone: what only the running bridge knows is null", () => {
         runs: 3,
         by_age: [0, 60_000, 600_000, 3_600_000, 86_400_000, 604_800_000].map((from_ms, i) => ({ from_ms, runs: [2, 0, 0, 1, 0, 0][i] })),
       },
-      watched: { open: { runs: 3, oldest_created_at: at(NOW - 90) }, ancestor: { runs: 1, oldest_created_at: "unknown" } },
+      watched: {
+        open: { runs: 3, oldest_created_at: at(NOW - 90), oldest_ended_at: at(NOW - 90) },
+        ancestor: { runs: 1, oldest_created_at: "unknown", oldest_ended_at: at(NOW - 5) },
+      },
       budget: null,
       capacity: {
         runs_per_second: null,

@@ -104,12 +104,22 @@ test("a bridge that waits for the state says nothing of sources and destinations
 
 test("headroom is what the API keeps less the age of what was not read", () => {
   expect(samples(STATUS)[HEADROOM]).toBe(86_400 - 5);
-  const watched = { ancestor: { runs: 1, oldest_created_at: ago(3_600) }, verdict: { runs: 1, oldest_created_at: ago(80_000) } };
+  const watched = {
+    ancestor: { runs: 1, oldest_created_at: ago(3_600), oldest_ended_at: ago(3_600) },
+    verdict: { runs: 1, oldest_created_at: ago(80_000), oldest_ended_at: ago(80_000) },
+  };
+  expect(ofSource({ watched })[HEADROOM]).toBe(86_400 - 3_600);
+});
+
+test("a run that slept for weeks and waits to be read uses up headroom from its end on", () => {
+  const watched = { room: { runs: 1, oldest_created_at: ago(3_000_000), oldest_ended_at: ago(3_600) } };
   expect(ofSource({ watched })[HEADROOM]).toBe(86_400 - 3_600);
 });
 
 test("runs that are still open use up no headroom, however old", () => {
-  expect(ofSource({ watched: { open: { runs: 1, oldest_created_at: ago(9_000_000) } } })[HEADROOM]).toBe(86_400 - 5);
+  expect(ofSource({ watched: { open: { runs: 1, oldest_created_at: ago(9_000_000), oldest_ended_at: ago(9_000_000) } } })[HEADROOM]).toBe(
+    86_400 - 5,
+  );
 });
 
 test("before the first complete reading the headroom counts from the watermark, so that a crash loop is seen", () => {
