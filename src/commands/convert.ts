@@ -108,7 +108,7 @@ function mapAll(input: Pick<Input, "runs" | "events">, settings: MappingSettings
     const placement = placementOf(run);
     const facts = { ...factsOf(run, marks), events: eventsOf(run), childEnd };
     const trace = withEventLinks(mapRun(run, placement, settings, facts), eventLinks(marks, run));
-    addMarks(marks, marksOf(run, trace, settings));
+    addMarks(marks, marksOf(run, trace));
     trees.add(placement.traceId, trace);
     mapped.set(run, trace);
   }

@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
 import { isTerminal, keyOf, type RunKey, type Step, type WorkflowRun } from "../model/run.ts";
 import { MARKS_PER_WORD, type Mark } from "../state/store.ts";
 import type { MappingSettings } from "../trace/config.ts";
-import { type EventSide, eventOf, notifiedEvent } from "../trace/event-links.ts";
+import { eventWords, wordOf } from "../trace/event-links.ts";
 import type { RunFacts } from "../trace/map-run.ts";
-import { decodePayload } from "../trace/payload.ts";
 import { OWN_TRACE_FLAGS } from "../trace/placement.ts";
 import type { MappedRun, Span, SpanLink } from "../trace/span.ts";
 import type { SourceContext } from "./context.ts";
@@ -31,18 +29,7 @@ export async function findMarks({ store, source, settings }: SourceContext, runs
 function wantedWords(run: WorkflowRun, { traces }: MappingSettings): string[] {
   const resumed = isResumed(run) ? messageWords(run) : [];
   if (!traces.capture.outputs) return resumed;
-  return [
-    ...resumed,
-    ...stepsOf(run)
-      .flatMap((step) => otherSide(step) ?? [])
-      .map(eventWord),
-  ];
-}
-
-function otherSide({ type, wait, out }: Step): EventSide | undefined {
-  if (type === "Wait" && wait?.eventId) return { side: "notify", eventId: wait.eventId };
-  const eventId = type === "Notify" && out !== undefined ? notifiedEvent(decodePayload(out)) : undefined;
-  return eventId === undefined ? undefined : { side: "wait", eventId };
+  return [...resumed, ...stepsOf(run).flatMap((step) => eventWords(step)?.other ?? [])];
 }
 
 /** What the mapper is told of runs that came before. */
@@ -56,8 +43,8 @@ export function factsOf(run: WorkflowRun, marks: Marks): RunFacts {
 }
 
 /** Links from a run's waits and notifies to the other side, as far as it was exported before. */
-export function eventLinks(marks: Marks, run: RunKey): (other: EventSide) => readonly SpanLink[] {
-  return (other) => (marks.get(eventWord(other)) ?? []).filter(({ key }) => keyOf(key) !== keyOf(run)).map(linkTo);
+export function eventLinks(marks: Marks, run: RunKey): (word: string) => readonly SpanLink[] {
+  return (word) => (marks.get(word) ?? []).filter(({ key }) => keyOf(key) !== keyOf(run)).map(linkTo);
 }
 
 /** What a run has just left behind, for those that come after it on the same page; it may be there already. */
@@ -74,17 +61,13 @@ function linkTo({ traceId, spanId }: Mark): SpanLink {
 }
 
 /** What this run leaves behind. */
-export function marksOf(run: WorkflowRun, { spans }: MappedRun, { traces }: MappingSettings): Mark[] {
+export function marksOf(run: WorkflowRun, { spans }: MappedRun): Mark[] {
   const [root] = spans;
   const key = { id: run.id, createdAt: run.createdAt };
   const at = (word: string, span: Span): Mark => ({ word, key, traceId: span.traceId, spanId: span.spanId });
   const resumable = root !== undefined && (run.state === "RUN_FAILED" || run.state === "RUN_CANCELED");
   const messages = resumable ? messageWords(run).map((word) => at(word, root)) : [];
-  if (!traces.capture.outputs) return messages;
-  const events = spans.flatMap((span) => {
-    const event = eventOf(span);
-    return event === undefined ? [] : [at(eventWord(event), span)];
-  });
+  const events = spans.flatMap((span) => (span.event === undefined ? [] : [at(span.event.own, span)]));
   return [...messages, ...events];
 }
 
@@ -95,22 +78,14 @@ function isResumed(run: WorkflowRun): boolean {
 
 function messageWords(run: WorkflowRun): string[] {
   const shared = stepsOf(run).slice(0, SHARED_MESSAGES);
-  return shared.flatMap(({ messageId }) => (messageId === undefined ? [] : [hash("message", messageId)]));
-}
-
-function eventWord({ side, eventId }: EventSide): string {
-  return hash(side, eventId);
+  return shared.flatMap(({ messageId }) => (messageId === undefined ? [] : [wordOf("message", messageId)]));
 }
 
 /** Stands for the message that called a failure function. */
 export function failureWord(messageId: string): string {
-  return hash("failure", messageId);
+  return wordOf("failure", messageId);
 }
 
 function stepsOf(run: WorkflowRun): Step[] {
   return run.groups.flatMap((group) => group.steps);
-}
-
-function hash(...parts: readonly string[]): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url").slice(0, 16);
 }

@@ -2,6 +2,7 @@ import type { Step } from "../model/run.ts";
 import { type NewAttributes, set } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { errorEvents, errorType, failedStatus } from "./errors.ts";
+import { eventWords } from "./event-links.ts";
 import { genAiAttributes } from "./gen-ai.ts";
 import { iso, seconds } from "./instant.ts";
 import { capturedCallHeaders, failedCallStatus, setCall } from "./map-call.ts";
@@ -40,6 +41,7 @@ export function stepSpan(mapping: Mapping, time: StepTime, spanId: string, criti
     events: errorEvents(mapping, step.errors, failed, time.end),
     status: failed ? failedStatus(mapping, error) : badStatus === undefined ? undefined : { code: "error" },
     scope: genAi === undefined ? undefined : "gen_ai",
+    event: mapping.settings.traces.capture.outputs ? eventWords(step) : undefined,
   });
 }
 

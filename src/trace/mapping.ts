@@ -83,5 +83,6 @@ export function spanOf({ placement, runSpanId, identity }: Mapping, own: Pick<Sp
     status: own.status ?? UNSET,
     scope: own.scope ?? "workflow",
     role: own.role,
+    event: own.event,
   };
 }

@@ -27,6 +27,17 @@ export interface Span {
   readonly scope: "workflow" | "gen_ai";
   /** What it is; a failure function's span is delivered by itself when it settles after the run was sent. */
   readonly role: SpanRole;
+  /** The event that it was woken by or woke others with, where outputs are captured. Not exported: it is what links are found by. */
+  readonly event?: EventWords;
+}
+
+/**
+ * What the two sides of an event leave behind to be found by. The words stand for the side and the event's raw id;
+ * they are hashes, since ids are the user's own and redaction could make several of them one.
+ */
+export interface EventWords {
+  readonly own: string;
+  readonly other: string;
 }
 
 export type SpanKind = "internal" | "server" | "client" | "producer" | "consumer";

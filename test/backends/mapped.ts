@@ -28,7 +28,7 @@ export async function mappedSpans(api: FakeUpstash, settings: MappingSettings): 
   const runs = distinctRuns(readInput(await everyPage(api)).runs);
   const placementOf = placeAll(runs, settings);
   const mapped = runs.filter(isTerminal).map((run) => ({ run, trace: mapRun(run, placementOf(run), settings) }));
-  const left = mapped.flatMap(({ run, trace }) => marksOf(run, trace, settings));
+  const left = mapped.flatMap(({ run, trace }) => marksOf(run, trace));
   const marks = Map.groupBy(left, ({ word }) => word);
   return mapped.flatMap(({ run, trace }) => {
     const linked = withEventLinks(trace, eventLinks(marks, run)).spans.map((span) => wireOf(span, trace.resource));

@@ -20,15 +20,19 @@ function memory(settings = capturing) {
   return async (run: WorkflowRun) => {
     const marks = await findMarks({ store, source: { name: "eu" }, settings } as never, [run]);
     const mapped = withEventLinks(mapRun(run, ownPlacement(run, settings), settings, factsOf(run, marks)), eventLinks(marks, run));
-    left.push(...marksOf(run, mapped, settings));
+    left.push(...marksOf(run, mapped));
     return mapped;
   };
 }
 
+/** Whom a notify woke, as the API answers. */
+const woke = { waiter: { url: "https://shop.example.com/api/orders" }, messageId: "msg_woken", error: "" };
+const notified = (eventId: string, notifyResponse: unknown) => JSON.stringify({ eventId, eventData: 1, notifyResponse });
+
 const waiter = aRun(1_000, [group(step("Wait", "approved", 900, { wait: { eventId: "order-7", timedOut: false } }))], {
   id: "wfr_waiter",
 });
-const notifier = aRun(1_000, [group(step("Notify", "tell", 900, { out: '{"eventId":"order-7","notifyResponse":[]}' }))], {
+const notifier = aRun(1_000, [group(step("Notify", "tell", 900, { out: notified("order-7", [woke]) }))], {
   id: "wfr_notifier",
 });
 
@@ -44,12 +48,43 @@ test.each([
   ]);
 });
 
+test("a wait that timed out and a notify that woke nobody leave nothing behind and are linked to nothing", async () => {
+  const timedOut = aRun(1_000, [group(step("Wait", "approved", 900, { wait: { eventId: "order-7", timedOut: true } }))], {
+    id: "wfr_late",
+  });
+  const unheard = aRun(1_000, [group(step("Notify", "tell", 900, { out: notified("order-7", []) }))], { id: "wfr_unheard" });
+  for (const [first, second] of [
+    [timedOut, notifier],
+    [notifier, timedOut],
+    [unheard, waiter],
+    [waiter, unheard],
+  ] as const) {
+    const collect = memory();
+    await collect(first);
+    expect((await collect(second)).spans[1]?.links).toEqual([]);
+  }
+});
+
+test("events whose ids look alike once redacted or cut are linked to their own, on one page and across pages", async () => {
+  const settings = settingsWith({ capture: { outputs: true }, redact: { patterns: ["cust_[0-9]{8}"] }, max_value_bytes: 64 });
+  const collect = memory(settings);
+  const idOf = (n: number) => `${"long ".repeat(20)}approval-cust_${n}`;
+  const waiting = (n: number) =>
+    collect(aRun(1_000, [group(step("Wait", "w", 900, { wait: { eventId: idOf(n), timedOut: false } }))], { id: `wfr_waiter_${n}` }));
+  const [first, second] = [await waiting(11_111_111), await waiting(22_222_222)];
+  const attribute = "upstash.workflow.step.wait.event.id";
+  expect(first.spans[1]?.attributes[attribute]).toBe(second.spans[1]?.attributes[attribute]);
+  const out = notified(idOf(22_222_222), [woke]);
+  const telling = await collect(aRun(1_000, [group(step("Notify", "n", 900, { out }))], { id: "wfr_telling" }));
+  expect(telling.spans[1]?.links).toMatchObject([{ traceId: second.spans[1]?.traceId, spanId: second.spans[1]?.spanId }]);
+});
+
 test("where outputs are not captured no event is remembered, and none is asked for", async () => {
   const settings = settingsWith();
   const collect = memory(settings);
   await collect(notifier);
   expect((await collect(waiter)).spans[1]?.links).toEqual([]);
-  expect(marksOf(waiter, mapRun(waiter, ownPlacement(waiter, settings), settings), settings)).toEqual([]);
+  expect(marksOf(waiter, mapRun(waiter, ownPlacement(waiter, settings), settings))).toEqual([]);
 });
 
 test("a resumed run links to the run whose messages it carries, and says its id", async () => {
@@ -64,7 +99,7 @@ test("a resumed run links to the run whose messages it carries, and says its id"
 });
 
 test("event ids are the user's words: only their hashes are left behind", async () => {
-  const marks = marksOf(waiter, mapRun(waiter, ownPlacement(waiter, capturing), capturing), capturing);
+  const marks = marksOf(waiter, mapRun(waiter, ownPlacement(waiter, capturing), capturing));
   expect(marks).toHaveLength(1);
   expect(JSON.stringify(marks)).not.toContain("order-7");
 });

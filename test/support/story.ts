@@ -20,7 +20,7 @@ export function exported(runs: readonly WorkflowRun[], settings: MappingSettings
   const marks = new Map<string, readonly Mark[]>();
   return runs.map((run) => {
     const mapped = withEventLinks(mapRun(run, placementOf(run), settings, factsOf(run, marks)), eventLinks(marks, run));
-    addMarks(marks, marksOf(run, mapped, settings));
+    addMarks(marks, marksOf(run, mapped));
     return mapped;
   });
 }

@@ -103,7 +103,7 @@ test("a resumed run: what it carries over are events, it links to the run it res
 test("a wait and the notify that woke it: the later exported links to the other", async () => {
   const wait = { eventId: "order-7", deadline: at(60_010), duration: 60_000, timedOut: false };
   const waiting = aRun(1_000, [group(step("Wait", "approval", 900, { id: 1, wait }))], { id: "wfr_waiting" });
-  const out = '{"eventId":"order-7","eventData":{"ok":true},"notifyResponse":[]}';
+  const out = '{"eventId":"order-7","eventData":{"ok":true},"notifyResponse":[{"messageId":"msg_woken","error":""}]}';
   const notifying = aRun(920, [group(step("Notify", "approve", 880, { id: 1, out }))], { id: "wfr_notifying" });
   const capturing = settingsWith({ capture: { outputs: true } });
   const shown = { attributes: /event\.id|step\.output$/ };
