@@ -2,7 +2,7 @@ import { keyOf, type RunKey, type WorkflowRun } from "../model/run.ts";
 import type { RunRecord, Watch } from "../state/store.ts";
 import type { MappingSettings } from "../trace/config.ts";
 import { traceId } from "../trace/ids.ts";
-import { linkedPlacement, nestedPlacement, OWN_TRACE_FLAGS, ownPlacement } from "../trace/placement.ts";
+import { circlePlacement, circleRoot, linkedPlacement, nestedPlacement, OWN_TRACE_FLAGS, ownPlacement } from "../trace/placement.ts";
 import type { Placement } from "../trace/span.ts";
 import type { PlaceContext } from "./context.ts";
 import { countAbsence, GONE, hasSettled, isGone } from "./watch.ts";
@@ -47,9 +47,6 @@ interface Search {
   /** False for runs that no destination gets (dropped, filtered, before the epoch). */
   readonly exported: (run: WorkflowRun) => boolean;
   readonly memo: Map<string, Resolution>;
-  /** Runs being resolved, and those of them that turned out to be invoked by what they invoke. */
-  readonly path: Set<string>;
-  readonly circular: Set<string>;
   /** How long the ancestors of the run at hand were not to be found, this time included. */
   absence: NonNullable<Watch["absent"]>;
   /** Traces that are past their limit: they take no further run. */
@@ -76,8 +73,6 @@ export async function resolvePlacements(
     unavailable: new Set(),
     exported,
     memo: new Map(),
-    path: new Set(),
-    circular: new Set(),
     absence: { count: 0, since: 0 },
     full: new Set(),
   };
@@ -108,14 +103,7 @@ function resolve(search: Search, run: WorkflowRun, level: number): Resolution {
   const key = keyOf(run);
   const before = search.memo.get(key);
   if (before !== undefined) return before;
-  if (search.path.has(key)) {
-    search.circular.add(key);
-    return linked(run, search.context);
-  }
-  search.path.add(key);
-  const found = decide(search, run, level);
-  search.path.delete(key);
-  const resolution = search.circular.has(key) ? linked(run, search.context) : found;
+  const resolution = decide(search, run, level);
   search.memo.set(key, resolution);
   return resolution;
 }
@@ -128,6 +116,7 @@ function decide(search: Search, run: WorkflowRun, level: number): Resolution {
   const invoker = invokerToFind(search, run);
   if (invoker === undefined) return { kind: "placed", placement: standalone(run, context) };
   if (level >= MAX_LEVELS) return linked(run, context);
+  if (circleRoot(circleOf(search, run)) === run) return { kind: "placed", placement: circlePlacement(run, context.settings) };
   const ancestor = search.runs.get(keyOf(invoker));
   if (ancestor !== undefined) return nestIn(search, resolve(search, ancestor, level + 1), run, invoker);
   const ofAncestor = known.get(keyOf(invoker))?.placement;
@@ -135,6 +124,19 @@ function decide(search: Search, run: WorkflowRun, level: number): Resolution {
   if (!asksForInvokers(context.settings)) return linked(run, context);
   if (search.unavailable.has(keyOf(invoker))) return { kind: "wait" };
   return isGone(absence, context.server.now()) ? linked(run, context) : { kind: "wait", absent: absence };
+}
+
+/** The run and its ancestors, if the last of those was invoked by the run itself. */
+function circleOf(search: Search, run: WorkflowRun): WorkflowRun[] {
+  const line = [run];
+  for (let one = run; line.length <= MAX_LEVELS; line.push(one)) {
+    const invoker = invokerToFind(search, one);
+    const next = invoker && search.runs.get(keyOf(invoker));
+    if (next === run) return line;
+    if (next === undefined) return [];
+    one = next;
+  }
+  return [];
 }
 
 function nestIn(search: Search, ancestor: Resolution, run: WorkflowRun, invoker: RunKey): Resolution {

@@ -1,6 +1,6 @@
 import { keyOf, type WorkflowRun } from "../model/run.ts";
 import type { MappingSettings } from "./config.ts";
-import { linkedPlacement, nestedPlacement, ownPlacement } from "./placement.ts";
+import { circlePlacement, circleRoot, linkedPlacement, nestedPlacement, ownPlacement } from "./placement.ts";
 import type { Placement } from "./span.ts";
 
 /**
@@ -18,11 +18,22 @@ export function placeAll(
   const placed = new Map<WorkflowRun, Placement>();
   const invokerOf = ({ invoker }: WorkflowRun) =>
     invoker?.createdAt === undefined ? undefined : byKey.get(keyOf({ id: invoker.id, createdAt: invoker.createdAt }));
-  return (run) => {
+  /** The run and its ancestors up to one that has its place, or that is among them already. */
+  const unplaced = (run: WorkflowRun) => {
     const line = new Set<WorkflowRun>();
-    // A run that is invoked by what it invokes ends its line, and is a root.
     for (let one: WorkflowRun | undefined = run; one && !placed.has(one) && !line.has(one); one = invokerOf(one)) line.add(one);
-    for (const one of [...line].reverse()) {
+    return [...line];
+  };
+  /** Those of a line that its last one was invoked by in the end. */
+  const circleOf = (line: readonly WorkflowRun[]) => {
+    const last = line.at(-1);
+    const first = last === undefined ? undefined : invokerOf(last);
+    return first === undefined || !line.includes(first) ? [] : line.slice(line.indexOf(first));
+  };
+  return (run) => {
+    const root = circleRoot(circleOf(unplaced(run)));
+    if (root !== undefined) placed.set(root, circlePlacement(root, settings));
+    for (const one of unplaced(run).reverse()) {
       const invoker = invokerOf(one);
       placed.set(one, placeBelow(one, invoker && placed.get(invoker), settings, isFull));
     }

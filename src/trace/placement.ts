@@ -51,6 +51,20 @@ export function linkedPlacement(run: WorkflowRun, settings: MappingSettings, inv
   return inOwnTrace(run, [link(context), ...linksToCaller(run, settings)]);
 }
 
+/**
+ * The root of runs that invoke each other in a circle, which no log should show: the others nest below it, the Invoke
+ * step that it links to among them.
+ */
+export function circlePlacement(root: WorkflowRun, settings: MappingSettings): Placement {
+  return linkedPlacement(root, settings, settings.traces.invoked_runs === "nest" ? inOwnTrace(root, []) : undefined);
+}
+
+/** Whichever of a circle's runs is asked for first: the earliest created is its root, of several the one with the least id. */
+export function circleRoot(circle: readonly WorkflowRun[]): WorkflowRun | undefined {
+  const [root] = circle.toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  return root;
+}
+
 function contextOf(placement: Placement | undefined) {
   if (placement === undefined) return {};
   const { traceId, traceFlags, traceState } = placement;

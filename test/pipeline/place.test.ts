@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { decodePlacement } from "../../src/pipeline/place.ts";
 import { invokeSpanId, traceId } from "../../src/trace/ids.ts";
+import { placeAll } from "../../src/trace/place-all.ts";
 import { chance } from "../support/chance.ts";
-import { invokedBy, type Program, program, START } from "../support/log-api.ts";
+import { invokedBy, type Program, program, runOf, START } from "../support/log-api.ts";
 import { DAY, HOUR, type ReadOptions, type ReadRig, readRig } from "../support/pipeline.ts";
 
 /** Which trace each run lies in, whatever becomes of its ancestors and in whatever order they are seen. */
@@ -112,15 +113,20 @@ describe("an invoked run", () => {
   });
 });
 
-test("runs that invoke each other in a circle have a root, and every one its place", async () => {
-  const rig = await readRig();
-  const a = program("a", 1_000, 5_000);
-  const b = program("b", 1_001, 4_000, invokedBy(a));
-  rig.api.programs.push({ ...a, ...invokedBy(b) }, b);
-  await rig.runFor(MINUTE);
-  const placements = [await placementOf(rig, a), await placementOf(rig, b)];
-  expect(new Set(placements.map((placement) => placement?.traceId)).size).toBe(1);
-  expect(placements.filter((placement) => placement?.parentSpanId === undefined)).toHaveLength(1);
+describe("runs that invoke each other in a circle lie below the one created first, and convert has them there too:", () => {
+  test.each(["a", "b", "c"])("first %s is shown", async (first) => {
+    const rig = await readRig();
+    const [b, c] = [program("b", 1_001, 4_000, invokedBy({ id: "a", createdAt: START + 1_000 } as Program)), program("c", 1_002, 3_000)];
+    const circle = [program("a", 1_000, 5_000, invokedBy(c)), b, { ...c, ...invokedBy(b) }];
+    rig.api.programs.push(...circle);
+    rig.api.unlisted = ({ id }) => id !== first;
+    await rig.runFor(MINUTE);
+    const placements = await Promise.all(circle.map((run) => placementOf(rig, run)));
+    expect(placements.map((placement) => placement?.traceId)).toEqual(Array(3).fill(traceOf(circle[0] as Program)));
+    expect(placements[0]?.parentSpanId).toBeUndefined();
+    const shown = circle.map((run) => runOf(run, START + HOUR));
+    expect(shown.map(placeAll(shown, rig.context.settings))).toEqual(placements);
+  });
 });
 
 test("a tree whose trace is past its limit takes its further children as links", async () => {
