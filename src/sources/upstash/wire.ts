@@ -19,6 +19,7 @@ const MAX_TIME_MS = 18_446_744_073_709;
 const text: Field<string> = { type: "string", fits: (value) => typeof value === "string" };
 const flag: Field<boolean> = { type: "boolean", fits: (value) => typeof value === "boolean" };
 const whole = numberIn(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+const count = numberIn(0, Number.MAX_SAFE_INTEGER);
 /** Milliseconds since the Unix epoch. 0 stands for "not set", as Go writes it. */
 const time = numberIn(0, MAX_TIME_MS);
 /** Milliseconds, seconds, or a duration such as "3d". */
@@ -54,7 +55,7 @@ export const stepShape = {
   concurrent: whole,
   out: payload,
   headers,
-  retries: whole,
+  retries: count,
   retryDelay: text,
   nextDeliveryTime: time,
   errors: nested,
@@ -94,7 +95,7 @@ export const failureFunctionShape = {
   responseBody: payload,
   responseHeaders: headers,
   responseStatus: whole,
-  maxRetries: whole,
+  maxRetries: count,
 } satisfies Shape;
 
 /** Two names for one time: the grouped log says `workflowRunCreatedAt`, the flat one and some older logs `workflowCreatedAt`. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parseMending } from "../../../src/sources/upstash/repair.ts";
-import { stepShape } from "../../../src/sources/upstash/wire.ts";
+import { failureFunctionShape, stepShape } from "../../../src/sources/upstash/wire.ts";
 
 test("what fits is given back as it is, not as a copy", () => {
   const entry = {
@@ -32,6 +32,14 @@ test("what does not fit is mended or dropped in a copy, and noted in the shape's
     "step.waitTimeout:dropped",
   ]);
   expect(entry).toEqual(before);
+});
+
+test("how often a step may be retried is at least 0", () => {
+  const oddities = new Set<string>();
+  expect(parseMending(stepShape, { retries: -1 }, "step.", oddities)).toEqual({ retries: undefined });
+  expect(parseMending(failureFunctionShape, { maxRetries: "-1" }, "", oddities)).toEqual({ maxRetries: undefined });
+  expect(parseMending(stepShape, { retries: 0 }, "", oddities)).toEqual({ retries: 0 });
+  expect([...oddities]).toEqual(["step.retries:dropped", "maxRetries:string", "maxRetries:dropped"]);
 });
 
 test("a mended value that is out of range is dropped in turn", () => {
