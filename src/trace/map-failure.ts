@@ -1,9 +1,9 @@
 import type { MessageEvent } from "../model/event.ts";
-import { type FailureFunction, header, isSettled, type Millis, type WorkflowRun } from "../model/run.ts";
+import { type DeliveryError, type FailureFunction, header, isSettled, type Millis, type WorkflowRun } from "../model/run.ts";
 import { type NewAttributes, set } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import type { MappingSettings } from "./config.ts";
-import { errorEvents, errorType, failedStatus, isHttpStatus } from "./errors.ts";
+import { errorEvents, errorType, failedStatus, isHttpStatus, statusOf } from "./errors.ts";
 import { failureSpanId } from "./ids.ts";
 import { httpDate, instant } from "./instant.ts";
 import { finished } from "./limits.ts";
@@ -43,7 +43,8 @@ export function failureSpans(mapping: Mapping, runEnd: Millis, events: readonly 
   // A `Date` is rounded down to its second: the last error may seem to come after it.
   const answered = deliveredAt(failure, events) ?? httpDate(header(failure.responseHeaders, "date"));
   const end = Math.max(runEnd, ...[answered, lastErrorTime(failure)].map((time) => instant(time ?? 0)));
-  const failed = failure.state === "CALLBACK_FAIL";
+  const error = finalError(failure);
+  const errors = error === undefined ? failure.errors : failure.errors.map((one, n) => (n === failure.errors.length - 1 ? error : one));
   return [
     spanOf(mapping, {
       spanId: failureSpanId(mapping.run.id, mapping.run.createdAt, n),
@@ -51,9 +52,9 @@ export function failureSpans(mapping: Mapping, runEnd: Millis, events: readonly 
       start: runEnd,
       end,
       role: "failure",
-      attributes: failureAttributes(mapping, failure, failed),
-      events: errorEvents(mapping, failure.errors, failed, end),
-      ...(failed && { status: failedStatus(mapping, failure.errors.at(-1)) }),
+      attributes: failureAttributes(mapping, failure, error),
+      events: errorEvents(mapping, errors, error !== undefined, end),
+      ...(error !== undefined && { status: failedStatus(mapping, error) }),
     }),
   ];
 }
@@ -64,16 +65,22 @@ function deliveredAt({ messageId }: FailureFunction, events: readonly MessageEve
   return readMessages(events.filter((event) => event.messageId === messageId)).messages[0]?.attempts.at(-1)?.end;
 }
 
-function failureAttributes(mapping: Mapping, failure: FailureFunction, failed: boolean): Attributes {
-  const status = [failure.responseStatus, failed ? failure.errors.at(-1)?.status : undefined].find(isHttpStatus);
-  const error = failure.errors.at(-1) ?? { message: "", ...(status !== undefined && { status }) };
+/** What it failed with: its last error, which its answer's status only completes, so that its span tells one story; undefined if it did not fail. */
+function finalError({ state, errors, responseStatus }: FailureFunction): DeliveryError | undefined {
+  if (state !== "CALLBACK_FAIL") return undefined;
+  const last = errors.at(-1) ?? { message: "" };
+  return { ...last, status: [statusOf(last), responseStatus].find(isHttpStatus) };
+}
+
+function failureAttributes(mapping: Mapping, failure: FailureFunction, error: DeliveryError | undefined): Attributes {
+  const status = error === undefined ? failure.responseStatus : error.status;
   const made: NewAttributes = { ...mapping.identity };
   set(made, ATTRIBUTES.FAILURE_STATE, text(mapping, failure.state));
   set(made, ATTRIBUTES.FAILURE_URL, urlText(mapping, failure.url));
   set(made, ATTRIBUTES.FAILURE_MESSAGE_ID, text(mapping, failure.messageId));
   set(made, ATTRIBUTES.FAILURE_DLQ_ID, text(mapping, failure.dlqId));
   set(made, ATTRIBUTES.FAILURE_MAX_RETRIES, failure.maxRetries);
-  set(made, ATTRIBUTES.HTTP_STATUS, status);
-  set(made, ATTRIBUTES.ERROR_TYPE, failed ? errorType(error) : undefined);
+  set(made, ATTRIBUTES.HTTP_STATUS, isHttpStatus(status) ? status : undefined);
+  set(made, ATTRIBUTES.ERROR_TYPE, error && errorType(error));
   return made;
 }

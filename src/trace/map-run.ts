@@ -12,7 +12,7 @@ import { finished } from "./limits.ts";
 import { failureSpans } from "./map-failure.ts";
 import { deliverySpans, partSpans } from "./map-parts.ts";
 import { resourceOf } from "./map-resource.ts";
-import { attemptsOf, captured, hasFailed, stepSpan } from "./map-step.ts";
+import { attemptsOf, captured, errorsOf, hasFailed, stepSpan } from "./map-step.ts";
 import { type Mapping, mappingOf, spanOf, text, urlText } from "./mapping.ts";
 import type { MappedRun, Placement, Span, SpanEvent, SpanLink } from "./span.ts";
 import { stepIds } from "./step-ids.ts";
@@ -146,8 +146,8 @@ function setPayloads(made: NewAttributes, mapping: Mapping): void {
 /** Of the steps that failed; where the log shows none, of any. */
 function lastError(mapping: Mapping, { steps }: Timeline): DeliveryError | undefined {
   const work = steps.filter(isWork);
-  const failed = work.filter((time) => hasFailed(mapping, time) && time.step.errors.length > 0);
-  const errors = (failed.length > 0 ? failed : work).flatMap(({ step }) => step.errors);
+  const failed = work.filter((time) => hasFailed(mapping, time) && errorsOf(time.step).length > 0);
+  const errors = failed.length > 0 ? failed.flatMap(({ step }) => errorsOf(step)) : work.flatMap(({ step }) => step.errors);
   return errors.reduce<DeliveryError | undefined>((last, error) => ((error.time ?? 0) >= (last?.time ?? 0) ? error : last), undefined);
 }
 

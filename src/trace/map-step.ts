@@ -1,4 +1,4 @@
-import type { Step } from "../model/run.ts";
+import type { DeliveryError, Step } from "../model/run.ts";
 import { type NewAttributes, set } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { errorEvents, errorType, failedStatus } from "./errors.ts";
@@ -18,7 +18,7 @@ export function stepSpan(mapping: Mapping, time: StepTime, spanId: string, criti
   const failed = hasFailed(mapping, time);
   const isCall = step.type === "Call";
   const genAi = isCall && step.call !== undefined ? genAiAttributes(step.call, step.out, mapping.settings.traces.gen_ai) : undefined;
-  const error = failed ? step.errors.at(-1) : undefined;
+  const error = failed ? errorsOf(step).at(-1) : undefined;
   const badStatus = isCall ? failedCallStatus(step.call) : undefined;
   const own: NewAttributes = { ...mapping.identity };
   setStep(own, mapping, time, critical);
@@ -48,6 +48,12 @@ export function stepSpan(mapping: Mapping, time: StepTime, spanId: string, criti
 /** The log may leave out the state of a delivery; in a failed run it is what failed. */
 export function hasFailed({ run }: Pick<Mapping, "run">, { step, role }: StepTime): boolean {
   return step.state === "STEP_FAILED" || (role === "delivery" && step.state === "" && run.state === "RUN_FAILED");
+}
+
+/** As the log has them; of a Call without any, what its answer says. */
+export function errorsOf(step: Step): readonly DeliveryError[] {
+  const status = step.errors.length === 0 && step.type === "Call" ? failedCallStatus(step.call) : undefined;
+  return status === undefined ? step.errors : [{ message: "", status }];
 }
 
 /** Attempts seen in the log; undefined where the grouped log shows none, since a retry that recovered may leave nothing in it. */

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
-import type { Step, WorkflowRun } from "../../src/model/run.ts";
+import type { DeliveryError, Step, WorkflowRun } from "../../src/model/run.ts";
 import type { MappingSettings } from "../../src/trace/config.ts";
 import { failureSpanId, runSpanContext } from "../../src/trace/ids.ts";
 import { mapFailureFunction } from "../../src/trace/map-failure.ts";
 import { mapRun, type RunFacts } from "../../src/trace/map-run.ts";
 import { ownPlacement } from "../../src/trace/placement.ts";
+import type { Span } from "../../src/trace/span.ts";
 import { event, info, init, message } from "../support/message-log.ts";
 import { aRun, at, error, group, initial, next, settingsWith, step, T0 } from "../support/run-builder.ts";
 
@@ -24,6 +25,23 @@ test("a failed run has the last error as its message; where none is known it has
     status: { code: "error" },
     attributes: { "error.type": "_OTHER" },
   });
+});
+
+test("a call that failed without an error of its own is told by its answer's status, and so is its run", () => {
+  const call = (responseStatus?: number) => step("Call", "c", 500, { state: "STEP_FAILED", call: { responseStatus } });
+  const failed = (...steps: readonly Step[]) => {
+    const { root, others } = map(aRun(2_000, [group(...steps)], { state: "RUN_FAILED" }));
+    return [root, ...others].map((span) => [span.status, span.attributes["error.type"], span.events.map(({ name }) => name)]);
+  };
+  const told = (type: string, events: readonly string[] = []) => [{ code: "error" }, type, events];
+  const started = ["upstash.workflow.started"];
+  expect(failed(call(503))).toEqual([told("503", started), told("503")]);
+  expect(failed(call(200))).toEqual([told("_OTHER", started), told("_OTHER")]);
+  expect(failed(call())).toEqual([told("_OTHER", started), told("_OTHER")]);
+  const recovered = step("Run", "r", 600, { errors: [error(550, 500)] });
+  expect(failed(call(503), recovered)[0]).toEqual(told("503", started));
+  const own = { ...call(503), errors: [error(450, 429, "slow down")] };
+  expect(failed(own)[1]).toEqual([{ code: "error", message: "slow down" }, "429", ["exception"]]);
 });
 
 test("the error of the step that failed counts, not a later one of a sibling that recovered", () => {
@@ -224,6 +242,21 @@ test("a failure function that failed without errors is told by its response's st
     ).others.at(-1);
   expect(failed(502)).toMatchObject({ status: { code: "error" }, attributes: { "error.type": "502", "http.response.status_code": 502 } });
   expect(failed()?.attributes["error.type"]).toBe("_OTHER");
+});
+
+test("a failure function that failed is told by its last error, which its response's status only completes", () => {
+  const failed = (responseStatus: number, ...errors: readonly DeliveryError[]) =>
+    map(aRun(900, [], { state: "RUN_FAILED", failureFunction: { state: "CALLBACK_FAIL", errors, responseStatus } })).others.at(-1);
+  const statuses = (span: Span | undefined) => [
+    span?.attributes["http.response.status_code"],
+    span?.attributes["error.type"],
+    span?.events.at(-1)?.attributes["exception.type"],
+  ];
+  expect(statuses(failed(503, error(950, 502), error(960, 500)))).toEqual([500, "500", "500"]);
+  expect(statuses(failed(503, error(950, undefined, "500 Internal Server Error")))).toEqual([500, "500", "500"]);
+  expect(statuses(failed(503, error(950, 502), error(960)))).toEqual([503, "503", "503"]);
+  expect(failed(503, error(950, 502), error(960))?.events[0]?.attributes["error.type"]).toBe("502");
+  expect(statuses(failed(0, error(950, undefined, "connection refused")))).toEqual([undefined, "connection", "connection"]);
 });
 
 test("the resource: a rule's words, else the user's resource, else what the host suggests", () => {
