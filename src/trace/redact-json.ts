@@ -35,7 +35,7 @@ export function redactJson(text: string, rules: JsonRules): RedactedJson {
   let key: string | undefined;
   let json = true;
   let at = 0;
-  const secret = () => key !== undefined && (frames.at(-1)?.headers === true ? rules.header(key) : rules.key(key));
+  const secret = () => key !== undefined && (rules.key(key) || (frames.at(-1)?.headers === true && rules.header(key)));
   while (at < text.length) {
     const from = at;
     const c = text.charAt(at);

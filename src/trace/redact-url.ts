@@ -8,26 +8,21 @@ export interface UrlRules {
   value(value: string): string;
 }
 
+const FIELD = /([?#&;])([^?#&;=]*)=([^#&;]*)/g;
+const PATH_FIELD = /(;)([^/;=]*)=([^/;]*)/g;
 /** A URL in the path of another. */
 const NESTED = /(:\/\/)([^/?#\\]*)@/g;
 
 /**
- * A URL without its secrets: userinfo, and the values of secret keys in query and fragment. Works on the
+ * A URL without its secrets: userinfo, and the values of secret keys in path (`;key=value`), query and fragment. Works on the
  * text, not on a parsed URL: what cannot be parsed must be safe as well, and what is harmless stays as written.
  */
 export function redactUrl(url: string, rules: UrlRules): string {
   const bare = redactUserinfo(url, rules);
-  const start = bare.search(/[?#]/);
-  if (start < 0) return bare;
-  return (
-    bare.slice(0, start) +
-    bare
-      .slice(start)
-      .replace(
-        /([?#&;])([^?#&;=]*)=([^#&;]*)/g,
-        (_, sign: string, key: string, value: string) => `${sign}${key}=${redactValue(key, value, rules)}`,
-      )
-  );
+  const found = bare.search(/[?#]/);
+  const start = found < 0 ? bare.length : found;
+  const field = (_: string, sign: string, key: string, value: string) => `${sign}${key}=${redactValue(key, value, rules)}`;
+  return bare.slice(0, start).replace(PATH_FIELD, field) + bare.slice(start).replace(FIELD, field);
 }
 
 function redactValue(key: string, value: string, rules: UrlRules): string {

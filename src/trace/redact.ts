@@ -30,6 +30,7 @@ const MAX_INPUT = 2 ** 21;
 const MARGIN = 4_096;
 /** A URL in a query in a URL, JSON in a string of JSON in base64 …: deeper is hostile, and goes as a whole. */
 const MAX_DEPTH = 8;
+const FORM = /^[^\s=&?#]+=\S*$/;
 const URLS = /:\/\/[^\s"<>\\`]+/g;
 
 /** Made once for each configuration. Throws for a pattern that `checkPattern` refuses. */
@@ -66,7 +67,8 @@ export function createRedactor(config: TracesConfig["redact"]): Redactor {
       return redacted.json ? redacted.text : plain(redacted.text, true, depth);
     }
     const decoded = decodeBase64(s);
-    if (decoded === undefined) return plain(s, true, depth);
+    // As in a URL's query, the values of a form are encoded, and may hold a URL or JSON.
+    if (decoded === undefined) return plain(FORM.test(s) ? bareUrl(`?${s}`, depth).slice(1) : s, true, depth);
     const inner = payload(decoded, depth + 1);
     return inner === decoded ? s : Buffer.from(inner).toString("base64");
   };
