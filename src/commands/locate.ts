@@ -101,6 +101,12 @@ function ask(source: RunSource, wanted: Wanted, signal: AbortSignal): Promise<Re
   return source.fetch([{ id: wanted.id, createdAt: wanted.createdAt }], "probe", signal);
 }
 
+/** Why no destination gets it, by the configuration; undefined where nothing is against it. */
+export function whyNotExported({ run, matches }: Found, settings: MappingSettings): string | undefined {
+  if (nameRun(run, settings).dropped) return "a rule drops it: it is not exported";
+  return matches(run) ? undefined : "the source's filters leave it out: it is not exported";
+}
+
 /** The run's messages, as the daemon asks for those of a run alone; none where the log has not all of them. */
 export async function findMessages(
   { run, source, detailed }: Found,

@@ -4,7 +4,7 @@ import { mapRun } from "../trace/map-run.ts";
 import { waterfall } from "../trace/waterfall.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
 import { type CommandIo, EXIT } from "./io.ts";
-import { findMessages, findRun, placeFound, readState, readWanted } from "./locate.ts";
+import { findMessages, findRun, placeFound, readState, readWanted, whyNotExported } from "./locate.ts";
 import { traceLinks } from "./trace-url.ts";
 import { mappingSettings, terminal } from "./wire.ts";
 
@@ -17,6 +17,8 @@ export async function show(argv: readonly string[], io: CommandIo): Promise<numb
   const state = await readState(config, io);
   try {
     const placement = await placeFound(found, state, settings, io.signal);
+    const unexported = whyNotExported(found, settings);
+    if (unexported !== undefined) io.stderr.write(`${unexported}\n`);
     if (!isTerminal(found.run)) io.stderr.write("the run is in progress: what follows is what the log shows so far\n");
     const trace = mapRun(found.run, placement, settings, { events: await findMessages(found, settings, io.signal) });
     if (values.json) {

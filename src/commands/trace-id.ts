@@ -2,7 +2,7 @@ import type { Config } from "../config/schema.ts";
 import { traceId } from "../trace/ids.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
-import { findRun, placedInState, placeFound, readState, readWanted, type Wanted } from "./locate.ts";
+import { findRun, placedInState, placeFound, readState, readWanted, type Wanted, whyNotExported } from "./locate.ts";
 import { traceLinks } from "./trace-url.ts";
 import { mappingSettings } from "./wire.ts";
 
@@ -27,7 +27,8 @@ export async function traceIdCommand(argv: readonly string[], io: CommandIo): Pr
     if (stored !== undefined) return print(stored.traceId, "from the state");
     const found = await findRun(withSource(values, io), wanted, io.signal);
     const placement = await placeFound(found, state, settings, io.signal).finally(() => found.source.close());
-    return print(placement.traceId, "from the API");
+    const unexported = whyNotExported(found, settings);
+    return print(placement.traceId, unexported === undefined ? "from the API" : `from the API; ${unexported}`);
   } finally {
     await state?.close();
   }

@@ -62,6 +62,35 @@ test("from the API: where its invoker is dropped by a rule, an invoked run lies 
   here.api.store.putRun({ ...wireRun("wfr_child", T0 + 10, { length: 800, invoker }), workflowUrl: url });
   const { code, stdout } = await wfotel(["trace-id", "wfr_child", "--config", config], { cwd: here.folder });
   expect({ code, stdout }).toEqual({ code: 0, stdout: `${traceId("wfr_child", T0 + 10)}\n` });
+  const told = "a rule drops it: it is not exported\n";
+  const dropped = await wfotel(["trace-id", "wfr_parent", "--config", config], { cwd: here.folder });
+  expect(dropped).toMatchObject({ code: 0, stderr: `from the API; ${told}` });
+  expect(await wfotel(["show", "wfr_parent", "--config", config], { cwd: here.folder })).toMatchObject({ code: 0, stderr: told });
+});
+
+test("of runs that invoke each other in a circle every one is said to lie below the one created first", async () => {
+  const invokers = { wfr_a: "wfr_c", wfr_b: "wfr_a", wfr_c: "wfr_b" };
+  for (const [id, invoker] of Object.entries(invokers))
+    here.api.store.putRun(
+      wireRun(id, T0, {
+        length: 800,
+        invoker: { workflowRunId: invoker, workflowUrl: "https://shop.example.com/x", workflowRunCreatedAt: T0 },
+      }),
+    );
+  for (const id of Object.keys(invokers)) expect(await traceIdOf(id)).toMatchObject({ code: 0, stdout: `${traceId("wfr_a", T0)}\n` });
+});
+
+test("a run that the source's filters leave out is said not to be exported", async () => {
+  here.api.store.putRun(wireRun("wfr_x", T0));
+  const filters = { workflow_urls: ["https://elsewhere.example.com/api"] };
+  const config = here.configure({
+    sources: [{ name: "eu", url: here.api.url, token: CANARY_TOKEN, filters }],
+    destinations: [{ name: "x", type: "console" }],
+  });
+  expect(await wfotel(["trace-id", "wfr_x", "--config", config], { cwd: here.folder })).toMatchObject({
+    code: 0,
+    stderr: "from the API; the source's filters leave it out: it is not exported\n",
+  });
 });
 
 test("from the state, also when the API has forgotten the run or cannot be asked", async () => {
