@@ -20,7 +20,7 @@ const ORDER = NAMES.flatMap((name) => [name, name + SIZE_SUFFIX]);
 /** A span with as many attributes as the settings allow, within the limits of OTLP. */
 export function finished(span: Span, settings: MappingSettings): Span {
   const within = limited(span.attributes, settings);
-  const attributes = settings.traces.attributes === "full" ? within : lean(within, ORDER, LEAN_LIMIT);
+  const attributes = settings.traces.attributes === "full" ? within : withSizes(lean(within, ORDER, LEAN_LIMIT), within);
   const events = limitedEvents(span.events, settings);
   const { message } = span.status;
   if (attributes === span.attributes && events === span.events && message === undefined) return span;
@@ -30,6 +30,12 @@ export function finished(span: Span, settings: MappingSettings): Span {
     events,
     status: message === undefined ? span.status : { code: span.status.code, message: cut(message, settings.traces.max_value_bytes).value },
   };
+}
+
+/** Of those kept, the ones whose size is kept too where they have one: nothing that was cut may look whole. */
+function withSizes(kept: Attributes, all: Attributes): Attributes {
+  if (kept === all) return kept;
+  return Object.fromEntries(Object.entries(kept).filter(([name]) => !(name + SIZE_SUFFIX in all) || name + SIZE_SUFFIX in kept));
 }
 
 function limitedEvents(events: readonly SpanEvent[], settings: MappingSettings): readonly SpanEvent[] {

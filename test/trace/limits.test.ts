@@ -113,6 +113,14 @@ test("lean keeps a size with the value it belongs to", () => {
   expect(span.attributes[`${ATTRIBUTES.RUN_ID.name}.size`]).toBe(3_000);
 });
 
+test("lean leaves out a value whose size has no room beside it", () => {
+  const many = Object.fromEntries(Array.from({ length: 31 }, (_, index) => [`user.${index}`, "u"]));
+  const [whole] = spansOf(aRun(900, []));
+  const attributes = { ...many, "user.long": "r".repeat(3_000), "user.last": "u" };
+  const span: Span = finished({ ...whole!, attributes }, settingsWith({ attributes: "lean" }));
+  expect(Object.keys(span.attributes)).toEqual(Object.keys(many));
+});
+
 test("an error that waited on disk with its event is as long as it was", () => {
   const message = "m".repeat(5_000);
   const event: MessageEvent = { id: "wfr_1", createdAt: at(0), time: at(5), state: "ERROR", url: "", messageId: "msg", error: message };
