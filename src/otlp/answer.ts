@@ -15,6 +15,7 @@ export function parseAnswer(body: Uint8Array, contentType: string): OtlpAnswer |
   if (body.length === 0) return { rejectedSpans: 0, message: "" };
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+    if (text.trim() === "") return { rejectedSpans: 0, message: "" }; // a proxy's line break; no rejection can look like that
     if (text.trimStart().startsWith("{")) return fromJson(JSON.parse(text));
   } catch {
     // not text, or not JSON

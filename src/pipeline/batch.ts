@@ -2,6 +2,7 @@ import type { Encoding } from "../destinations/destination.ts";
 import type { Millis } from "../model/run.ts";
 import { joinChunks, joinedSize } from "../otlp/encode.ts";
 import type { QueuedDelivery, RefusedPiece, StoredChunk } from "../state/store.ts";
+import type { Piece } from "./isolate.ts";
 
 /**
  * Deliveries that travel in one request; a run larger than a request travels alone, in several. While it
@@ -12,13 +13,15 @@ export interface Batch {
   readonly ids: readonly number[];
   /** Requests that are done, accepted or not, before one of them had to wait. */
   sent: number;
+  /** Of the request after those: what is still to be tried of it, since it was refused. Empty: it is sent whole. */
+  left: readonly Piece[];
   /** What of it was refused so far. */
   readonly pieces: RefusedPiece[];
   /** What counted as too old when its first request left: the others must be cut alike. */
   cutoff: Millis | undefined;
   /** A run that was refused by itself: when that happens again it is taken apart. */
   refused: boolean;
-  /** Attempts that failed in a way that may be this batch's own fault. */
+  /** Attempts that failed in a way that may be the own fault of what is sent next. */
   failures: number;
   /** Attempts of any kind that are to be made again: sets the back-off. */
   attempts: number;
@@ -33,6 +36,7 @@ export function createBatch(ids: readonly number[], change: Partial<Batch> = {})
   return {
     ids,
     sent: 0,
+    left: [],
     pieces: [],
     cutoff: undefined,
     refused: false,
@@ -53,7 +57,12 @@ export function halvesOf({ ids }: Batch, change: Partial<Batch> = {}): Batch[] {
 
 /** It may be its own fault that it is still here. */
 export function isSuspect(batch: Batch): boolean {
-  return batch.refused || batch.failures > 0;
+  return batch.refused || batch.failures > 0 || isSearched(batch);
+}
+
+/** A lone run that is being taken apart. */
+export function isSearched(batch: Batch): boolean {
+  return batch.left.length > 0;
 }
 
 /** A delivery as it goes out now. */

@@ -1,7 +1,7 @@
 import type { Outcome } from "../destinations/destination.ts";
 import { StoreError } from "../state/store.ts";
 import { createDeliveryState, type DeliverContext, type DeliveryState, putBack } from "./delivery-state.ts";
-import { attempt, takeApart } from "./outcome.ts";
+import { attempt } from "./outcome.ts";
 import { pauseBusy, resume, retryDelay, showPause } from "./pause.ts";
 import { type Loaded, loadBatch, nextBatch } from "./queue.ts";
 import { decideHeld } from "./refusals.ts";
@@ -139,26 +139,27 @@ async function nextWork(state: DeliveryState, send: Send): Promise<Work | "later
     const held = state.streak.held[0]?.batch;
     const again = held && (await loadBatch(state, held, false));
     decideHeld(state);
-    return again && { loaded: again, run: () => takeApart(state, again, { send, suspect: "interrupts" }) };
+    return again && { loaded: again, run: () => attempt(state, again, send) };
   } catch (error) {
     pauseForState(state, error);
     return "later";
   }
 }
 
-function launch(state: DeliveryState, { loaded: { batch }, run }: Work): void {
-  state.inFlight.add(batch);
-  void run()
+function launch(state: DeliveryState, work: Work): void {
+  state.inFlight.add(work); // not the batch: that may be launched again before this has ended
+  void work
+    .run()
     .catch((error) => {
       pauseForState(state, error);
-      putBack(state, [batch]);
+      putBack(state, [work.loaded.batch]);
     })
     .then(() => showPause(state))
     .catch((error) => {
       state.bug = { error };
     })
     .finally(() => {
-      state.inFlight.delete(batch);
+      state.inFlight.delete(work);
       state.context.wake.ring();
     });
 }

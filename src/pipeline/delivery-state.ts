@@ -31,7 +31,7 @@ export interface DeliverContext {
  */
 export interface DeliveryState {
   readonly context: DeliverContext;
-  readonly inFlight: Set<Batch>;
+  readonly inFlight: Set<object>;
   /** Batches that wait for another attempt, in the order of the queue. */
   waiting: Batch[];
   /** Read from the store up to here. */
@@ -39,8 +39,11 @@ export interface DeliveryState {
   pause: Pause | undefined;
   /** The pause that the store shows to `status`; null: not known. */
   shownPause: string | undefined | null;
-  /** So many more clean answers until a request carries more than one run again. */
+  /** Requests that left, since the start. */
+  sent: number;
+  /** So many more clean answers, to requests that left after so many, until a request carries more than one run again. */
   singles: number;
+  singlesAfter: number;
   streak: Streak;
   /** Batches that failed one after the other in a way that could be their own fault, and nothing accepted between. */
   failedInARow: number;
@@ -72,6 +75,8 @@ export const NO_STREAK: Streak = { status: 0, held: [], settled: [] };
 export interface Pause {
   /** On the monotonic clock. */
   readonly until: number;
+  /** How many requests had left when it began, or began anew: their answers do not end it. */
+  readonly after: number;
   readonly attempts: number;
   readonly reason: string;
   /** When it began, on the API's clock. */
@@ -88,7 +93,9 @@ export function createDeliveryState(context: DeliverContext): DeliveryState {
     position: 0,
     pause: undefined,
     shownPause: null,
+    sent: 0,
     singles: 0,
+    singlesAfter: 0,
     streak: NO_STREAK,
     failedInARow: 0,
     succeeded: 0,

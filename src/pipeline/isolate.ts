@@ -4,46 +4,60 @@ import type { RefusedPiece, StoredChunk } from "../state/store.ts";
 import { bodyOf, spansOf } from "./batch.ts";
 
 /**
- * Finds what exactly a destination refuses of one run: chunk by chunk, then span by span. What is accepted
- * on the way is delivered; what is refused alone is the result.
+ * Finds what exactly a destination refuses of one request of a lone run: halves of chunks, then halves of one
+ * chunk's spans. What is left to be tried is a list of positions, so it outlives any interruption.
  */
-export type Isolated =
-  | { readonly kind: "isolated"; readonly refused: readonly RefusedPiece[]; readonly accepted: number }
-  /** An answer that says nothing about the run: the search starts again later. */
-  | { readonly kind: "interrupted"; readonly outcome: Extract<Outcome, { kind: "retry" | "misconfigured" }> };
-
-export interface Search {
-  readonly encoding: Encoding;
-  /** Sends one whole request. */
-  readonly send: (body: Uint8Array) => Promise<Outcome>;
-  /** What to make of a `retry` whose fault may be the request's own. */
-  readonly suspect: "interrupts" | "refuses";
+export interface Piece {
+  /** Where it is given: spans of this chunk; else chunks of the request. */
+  readonly chunk?: number;
+  readonly from: number;
+  readonly to: number;
+  /** What it is a half of was not refused, but failed too often: one more failure of it counts as a refusal. */
+  readonly suspect: boolean;
 }
 
-/** @param known the answer to all of it, where that was sent just now */
-export async function isolate(chunks: readonly StoredChunk[], search: Search, known?: Outcome): Promise<Isolated> {
-  const { encoding, send, suspect } = search;
-  const outcome = known ?? (await send(bodyOf(chunks, encoding)));
-  if (outcome.kind === "delivered") return { kind: "isolated", refused: [], accepted: spansOf(chunks) };
-  if (outcome.kind === "misconfigured") return { kind: "interrupted", outcome };
-  if (outcome.kind === "retry" && !(outcome.suspect && suspect === "refuses")) return { kind: "interrupted", outcome };
-  const parts = chunks.length === 1 ? splitChunk(bodyOf(chunks, encoding), encoding) : chunks;
-  if (outcome.kind === "partial" || parts.length <= 1)
-    return { kind: "isolated", refused: [piece(chunks, encoding, outcome)], accepted: 0 };
-  const middle = Math.ceil(parts.length / 2);
-  let refused: readonly RefusedPiece[] = [];
-  let accepted = 0;
-  for (const half of [parts.slice(0, middle), parts.slice(middle)]) {
-    const found = await isolate(half, search);
-    if (found.kind === "interrupted") return found;
-    refused = [...refused, ...found.refused];
-    accepted += found.accepted;
+/** The spans of a chunk, each as a chunk of its own. Remembers the last one: a search stays within it for a while. */
+export type SplitSpans = (chunk: StoredChunk) => readonly StoredChunk[];
+
+export function spanSplitter(encoding: Encoding): SplitSpans {
+  let last: { readonly chunk: StoredChunk; readonly spans: readonly StoredChunk[] } | undefined;
+  return (chunk) => {
+    if (last?.chunk !== chunk) last = { chunk, spans: splitChunk(chunk.bytes, encoding) };
+    return last.spans;
+  };
+}
+
+export function wholeOf(request: readonly StoredChunk[]): Piece {
+  return { from: 0, to: request.length, suspect: false };
+}
+
+/** What is sent of it. */
+export function chunksOf(request: readonly StoredChunk[], { chunk, from, to }: Piece, split: SplitSpans): readonly StoredChunk[] {
+  return partsOf(request, chunk, split).slice(from, to);
+}
+
+/** None where it is one span. */
+export function halvesOfPiece(request: readonly StoredChunk[], piece: Piece, split: SplitSpans, suspect: boolean): Piece[] {
+  const { chunk, from, to } = piece;
+  if (to - from > 1) {
+    const middle = Math.ceil((from + to) / 2);
+    return [
+      { ...piece, to: middle, suspect },
+      { ...piece, from: middle, suspect },
+    ];
   }
-  return { kind: "isolated", refused, accepted };
+  if (chunk !== undefined) return [];
+  return halvesOfPiece(request, { chunk: from, from: 0, to: partsOf(request, from, split).length, suspect }, split, suspect);
+}
+
+function partsOf(request: readonly StoredChunk[], index: number | undefined, split: SplitSpans): readonly StoredChunk[] {
+  if (index === undefined) return request;
+  const chunk = request[index];
+  return chunk === undefined ? [] : split(chunk);
 }
 
 /** One quarantine entry for what was refused together. */
-export function piece(
+export function refusedPiece(
   chunks: readonly StoredChunk[],
   encoding: Encoding,
   outcome: Exclude<Outcome, { kind: "delivered" | "misconfigured" }>,

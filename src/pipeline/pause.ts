@@ -40,10 +40,15 @@ function nextAttempt({ pause, context: { clock } }: DeliveryState): number {
   return pause.attempts + (clock.monotonic() >= pause.until ? 1 : 0);
 }
 
-function setPause(state: DeliveryState, pause: Omit<Pause, "until" | "since">, wait: number): void {
+function setPause(state: DeliveryState, pause: Omit<Pause, "until" | "after" | "since">, wait: number): void {
   const { clock, now } = state.context;
   const until = Math.max(clock.monotonic() + wait, state.pause?.until ?? 0);
-  state.pause = { ...pause, until, since: state.pause?.since ?? now() };
+  state.pause = { ...pause, until, after: state.sent, since: state.pause?.since ?? now() };
+}
+
+/** The destination took the n-th request for what it is: the pause is over, unless that request had left before it began. */
+export function answered(state: DeliveryState, number: number): void {
+  if (number > (state.pause?.after ?? 0)) resume(state);
 }
 
 export function resume(state: DeliveryState): void {
@@ -56,8 +61,8 @@ export function resume(state: DeliveryState): void {
 }
 
 /** How long to wait before an attempt is repeated: as long as the other side says, else exponentially longer. */
-export function retryDelay(state: DeliveryState, attempts: number, retryAfterMs: number | undefined): number {
-  const own = backoff(attempts, state.context.clock.random());
+export function retryDelay(state: DeliveryState, attempts: number, retryAfterMs: number | undefined, cap?: number): number {
+  const own = backoff(attempts, state.context.clock.random(), undefined, cap);
   return retryAfterMs === undefined ? own : Math.max(retryAfterMs, Math.min(own, RETRY_AFTER_FLOOR_MS));
 }
 

@@ -2,7 +2,7 @@ import type { Millis } from "../model/run.ts";
 import { transcode } from "../otlp/transcode.ts";
 import type { QueuedDelivery, Settlement } from "../state/store.ts";
 import { ageLimit } from "./age.ts";
-import { type Batch, createBatch, isSuspect, type Outgoing, pack } from "./batch.ts";
+import { type Batch, createBatch, isSearched, isSuspect, type Outgoing, pack } from "./batch.ts";
 import { type DeliveryState, putBack } from "./delivery-state.ts";
 
 /** Which batch goes next, and its bytes from the store. */
@@ -40,10 +40,11 @@ export async function nextBatch(state: DeliveryState): Promise<Loaded | undefine
 
 /** Undefined where nothing of it is left to be sent. What of it does not travel now goes on waiting. */
 export async function loadBatch(state: DeliveryState, batch: Batch, alone: boolean): Promise<Loaded | undefined> {
-  const split = alone && batch.ids.length > 1 && batch.sent === 0;
+  const begun = batch.sent > 0 || isSearched(batch);
+  const split = alone && batch.ids.length > 1 && !begun;
   const taken = split ? createBatch(batch.ids.slice(0, 1)) : batch;
   const rest = split ? [{ ...batch, ids: batch.ids.slice(1), pieces: [] }] : [];
-  if (taken.sent === 0) taken.cutoff = ageCutoff(state);
+  if (!begun) taken.cutoff = ageCutoff(state);
   const items = await prepare(state, await read(state, taken.ids), taken.cutoff);
   state.waiting = state.waiting.filter((other) => other !== batch);
   putBack(state, rest);

@@ -56,7 +56,9 @@ function release(state: DeliveryState, batches: readonly Batch[]): void {
 export function decideHeld(state: DeliveryState): void {
   const { status, held, settled } = state.streak;
   const [first, ...rest] = held;
-  if (first !== undefined) state.streak = { status, held: rest, settled: [...settled, first] };
+  if (first === undefined) return;
+  first.batch.refused = true;
+  state.streak = { status, held: rest, settled: [...settled, first] };
 }
 
 /** Runs of this streak that went into quarantine meanwhile. @throws StoreError */

@@ -25,6 +25,7 @@ describe("2xx", () => {
     ["an empty body", 200, "", {}],
     ["204", 204, "", {}],
     ["202 without a body", 202, "", HTML],
+    ["a body of white space", 200, " \r\n", { "content-type": "text/plain" }],
     ["an empty JSON answer", 200, "{}", JSON_TYPE],
     ["a JSON answer to protobuf, labelled as nothing", 200, " \n{} ", {}],
     ["an empty partial success as JSON", 200, '{"partialSuccess":{}}', JSON_TYPE],

@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Outcome } from "../../src/destinations/destination.ts";
+import type { Encoding } from "../../src/destinations/destination.ts";
+import { readSpans } from "../../src/fake-upstash/otlp-spans.ts";
 import { encodeRun } from "../../src/otlp/encode.ts";
 import { backoff } from "../../src/pipeline/backoff.ts";
 import { bodyOf, createBatch, halvesOf, pack, requestsOf } from "../../src/pipeline/batch.ts";
-import { isolate } from "../../src/pipeline/isolate.ts";
+import { chunksOf, halvesOfPiece, type Piece, type SplitSpans, spanSplitter, wholeOf } from "../../src/pipeline/isolate.ts";
 import type { QueuedDelivery, StoredChunk } from "../../src/state/store.ts";
 import { mapRun } from "../../src/trace/map-run.ts";
 import { ownPlacement } from "../../src/trace/placement.ts";
-import { DELIVERED, refuses, timesOut, unauthorized } from "../support/backend.ts";
 import "../support/property-seed.ts";
-import { aRun, settingsWith, T0 } from "../support/run-builder.ts";
+import { aRun, group, settingsWith, step, T0 } from "../support/run-builder.ts";
 
 const chunk = (bytes: number, spans = 1): StoredChunk => ({ bytes: new Uint8Array(bytes), spans });
 function delivery(id: number, chunks: readonly StoredChunk[]): QueuedDelivery {
@@ -72,53 +72,32 @@ describe("requests", () => {
   });
 });
 
-describe("isolating", () => {
+describe("taking a request apart", () => {
   const settings = settingsWith();
-  const chunks = Array.from({ length: 32 }, (_, n) => {
-    const run = aRun(10, [], { id: `run-${n}-` });
-    return encodeRun(mapRun(run, ownPlacement(run, settings), settings), "protobuf");
-  }).flat();
-  const search = (answer: (body: Buffer) => Outcome, suspect: "interrupts" | "refuses" = "interrupts") => ({
-    encoding: "protobuf" as const,
-    send: async (body: Uint8Array) => answer(Buffer.from(body)),
-    suspect,
-  });
-
-  test("finds the one span that is refused with two requests a level, and delivers the others on the way", async () => {
-    let requests = 0;
-    const found = await isolate(
-      chunks,
-      search((body) => {
-        requests += 1;
-        return body.includes("run-20-") ? refuses() : DELIVERED;
-      }),
-      refuses(),
+  const encoded = (encoding: Encoding, steps: number) => {
+    const run = aRun(
+      10,
+      Array.from({ length: steps }, (_, n) => group({ ...step("Run", `step ${n}`, 10), id: n + 1 })),
     );
-    expect(found).toMatchObject({ kind: "isolated", accepted: 31, refused: [{ reason: "refused", status: 400, spans: 1 }] });
-    expect(requests).toBe(10);
-  });
+    return encodeRun(mapRun(run, ownPlacement(run, settings), settings), encoding, 2_048);
+  };
+  const leaves = (request: readonly StoredChunk[], piece: Piece, split: SplitSpans): Piece[] => {
+    const halves = halvesOfPiece(request, piece, split, false);
+    return halves.length === 0 ? [piece] : halves.flatMap((half) => leaves(request, half, split));
+  };
+  const spanIds = (chunks: readonly StoredChunk[], encoding: Encoding) =>
+    readSpans(bodyOf(chunks, encoding), encoding).spans.map(({ spanId }) => spanId);
 
-  test("is interrupted by an answer that says nothing about the run", async () => {
-    expect(
-      await isolate(
-        chunks,
-        search(() => timesOut),
-      ),
-    ).toEqual({ kind: "interrupted", outcome: timesOut });
-    expect(
-      await isolate(
-        chunks,
-        search(() => unauthorized),
-      ),
-    ).toEqual({ kind: "interrupted", outcome: unauthorized });
-  });
-
-  test("of a run that was found guilty takes a time-out for a refusal", async () => {
-    const found = await isolate(
-      chunks,
-      search((body) => (body.includes("run-3-") ? timesOut : DELIVERED), "refuses"),
-    );
-    expect(found).toMatchObject({ kind: "isolated", accepted: 31, refused: [{ reason: "server_error", spans: 1 }] });
+  test.each(["protobuf", "json"] as const)("%s: halves hold what was halved, in order, down to every single span", (encoding) => {
+    const request = encoded(encoding, 30);
+    const split = spanSplitter(encoding);
+    expect(request.length).toBeGreaterThan(3);
+    const whole = wholeOf(request);
+    const all = spanIds(chunksOf(request, whole, split), encoding);
+    const halves = halvesOfPiece(request, whole, split, false);
+    expect(halves).toHaveLength(2);
+    expect(halves.flatMap((half) => spanIds(chunksOf(request, half, split), encoding))).toEqual(all);
+    expect(leaves(request, whole, split).map((leaf) => spanIds(chunksOf(request, leaf, split), encoding))).toEqual(all.map((id) => [id]));
   });
 });
 
