@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { storeError } from "./sqlite-database.ts";
-import { fileError } from "./sqlite-file.ts";
+import { fileError, makeFolder } from "./sqlite-file.ts";
 import { StoreError } from "./store.ts";
 
 /**
@@ -26,7 +26,7 @@ const POLL_MS = 1_000;
 export function tryLock(path: string): WorkerLock | undefined {
   let file: DatabaseSync | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
     file = new DatabaseSync(path, { timeout: 0 });
     file.exec("BEGIN EXCLUSIVE");
     chmodSync(path, 0o600);

@@ -79,7 +79,7 @@ function healing(db: Database, path: string, log: Log): Database {
 /** A directory that is made is private; one that exists is left as it is. SQLite gives -wal and -shm the file's mode. */
 function createFile(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
     if (existsSync(rebuiltPath(path))) swapIn(path);
     // never open a file that exists: closing it would take away SQLite's locks on it in this process
     if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
@@ -88,6 +88,22 @@ function createFile(path: string): void {
     throw fileError(error, path);
   }
 }
+
+/**
+ * Private, with those above it; one that exists is left as it is. Not `recursive`: Node.js 24 asks for ever for a folder
+ * in /proc, where none can be made.
+ */
+export function makeFolder(path: string): void {
+  if (isFolder(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (!isFolder(path)) throw error; // another process may have made it meanwhile
+  }
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** A file system's error as a `StoreError` that names the path. */
 export function fileError(error: unknown, path: string): unknown {

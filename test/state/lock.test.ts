@@ -86,4 +86,5 @@ test("a lock that cannot be made is an error that names it, not a wait without e
   expect(() => tryLock(path)).toThrow(path);
   writeFileSync(join(folder, "file"), "");
   expect(() => tryLock(join(folder, "file", "x.lock"))).toThrow("x.lock cannot be written");
+  expect(() => tryLock("/proc/wfotel/state/x.lock")).toThrow("/proc/wfotel/state/x.lock cannot be written");
 });
