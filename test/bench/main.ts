@@ -39,7 +39,12 @@ const { values } = parseArgs({
 });
 const wanted = values.only?.split(",") ?? Object.keys(PARTS);
 const unknown = wanted.filter((name) => !Object.hasOwn(PARTS, name));
-if (unknown.length > 0) throw new Error(`there is no ${unknown.join(", ")}; parts: ${Object.keys(PARTS).join(", ")}`);
+if (unknown.length > 0) {
+  process.stderr.write(
+    `--only: there is no ${unknown.map((name) => JSON.stringify(name)).join(", ")}; parts: ${Object.keys(PARTS).join(", ")}\n`,
+  );
+  process.exit(2);
+}
 
 if (!values.built) buildShipped();
 const folder = mkdtempSync(join(tmpdir(), "wfotel-bench-"));
