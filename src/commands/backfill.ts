@@ -3,7 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config/schema.ts";
-import type { BackfillArgs, SourceBackfill } from "../pipeline/backfill.ts";
+import type { BackfillArgs } from "../pipeline/backfill.ts";
+import type { SourceBackfill } from "../pipeline/backfill-progress.ts";
 import { systemClock } from "../pipeline/clock.ts";
 import { backfillAll, createHandlers, isBackfilled } from "../pipeline/job-handlers.ts";
 import { type JobHandler, runJob } from "../pipeline/jobs.ts";
@@ -14,10 +15,11 @@ import type { Store } from "../state/store.ts";
 import { createLog } from "../telemetry/log.ts";
 import { withBridge } from "./alone.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
-import { ageWarnings, type Backfilled, backfillText, createProgress } from "./backfill-text.ts";
+import { ageWarnings, type Backfilled, backfillText } from "./backfill-text.ts";
 import type { Bridge } from "./bridge.ts";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
 import { leaveJob, unfinished } from "./job.ts";
+import { createProgress } from "./progress-bar.ts";
 import { waitDelivered } from "./settled.ts";
 import { isHeld, withState } from "./state-file.ts";
 import { drainTimeoutOf, parseWhen } from "./when.ts";
@@ -72,14 +74,20 @@ function argsOf(values: Values, now: number): BackfillArgs {
   return {
     from,
     to,
-    workflowUrls: values["workflow-url"] ?? [],
-    labels: values.label ?? [],
+    workflowUrls: wordsOf("--workflow-url", values["workflow-url"]),
+    labels: wordsOf("--label", values.label),
     states: (values["run-state"] ?? []).map(stateOf),
     force: values.force ?? false,
     dryRun: values["dry-run"] ?? false,
     concurrency: concurrencyOf(values.concurrency),
     words: JSON.stringify(words, Object.keys(words).sort()),
   };
+}
+
+/** An empty one would be no filter at all, or one that nothing passes. */
+function wordsOf(option: string, words: readonly string[] = []): string[] {
+  if (words.some((word) => word.trim() === "")) throw new CommandError(`${option}: it is empty`);
+  return [...words];
 }
 
 function stateOf(word: string): string {
@@ -112,7 +120,7 @@ async function askBridge(values: Values, path: string, args: BackfillArgs, io: C
     ({ sources }) => progress.line(sources as readonly SourceBackfill[]),
     goesOn(args),
   );
-  progress.end();
+  progress.end(job?.progress?.sources as readonly SourceBackfill[] | undefined);
   if (job === undefined) return undefined;
   const { sources, error } = (job.progress ?? {}) as { sources?: readonly SourceBackfill[]; error?: string };
   if (sources === undefined) throw new CommandError(error ?? "the running bridge gave no result", EXIT.incomplete);
@@ -120,6 +128,7 @@ async function askBridge(values: Values, path: string, args: BackfillArgs, io: C
   return withState(path, { readOnly: true }, async (store) => ({
     sources,
     left: await waitDelivered(store, job.finishedAt ?? Date.now(), drainTimeoutOf(values), io),
+    queuedBefore: 0,
     ...(await refusedIn(store, args, sources, job)),
   }));
 }
@@ -128,6 +137,7 @@ async function askBridge(values: Values, path: string, args: BackfillArgs, io: C
 function backfillAlone(values: Values, args: BackfillArgs, io: CommandIo): Promise<Backfilled> {
   const work = async (bridge: Bridge): Promise<Backfilled> => {
     const { store, deliverers } = bridge;
+    const queuedBefore = await queuedIn(store);
     const stop = new AbortController();
     const full = new AbortController();
     const delivering = Promise.all(deliverers.map((deliverer) => deliverer.run(stop.signal, GRACE_MS)));
@@ -140,11 +150,15 @@ function backfillAlone(values: Values, args: BackfillArgs, io: CommandIo): Promi
       throw new CommandError(`the state is full (state.max_size) and no destination takes anything; ${GO_ON}`, EXIT.incomplete);
     if (io.signal.aborted) throw new CommandError(`stopped; ${GO_ON}`, EXIT.incomplete);
     await Promise.all(deliverers.map((deliverer) => deliverer.drain(drainTimeoutOf(values), io.signal)));
-    const { destinations } = await store.status(Date.now());
-    const left = destinations.reduce((sum, { queued, removedAt }) => sum + (removedAt === undefined ? queued : 0), 0);
-    return { sources, left, ...(await refusedIn(store, args, sources, begun)) };
+    return { sources, left: await queuedIn(store), queuedBefore, ...(await refusedIn(store, args, sources, begun)) };
   };
   return withBridge(values, io, work, { create: true });
+}
+
+/** Deliveries that are to be made. */
+async function queuedIn(store: Store): Promise<number> {
+  const { destinations } = await store.status(Date.now());
+  return destinations.reduce((sum, { queued, removedAt }) => sum + (removedAt === undefined ? queued : 0), 0);
 }
 
 /** Aborts `full` where there was no room and no delivery for so long, in ms: nobody else will make some. */
@@ -187,10 +201,11 @@ async function collectAlone(
       return work(args, show, ...rest);
     });
   await runJob({ store, clock: systemClock, log }, shown, begun, signal);
-  progress.end();
   const { finishedAt, progress: last } = (await job()) ?? {};
+  const found = (last?.sources ?? []) as readonly SourceBackfill[];
+  progress.end(found);
   if (finishedAt === undefined && !signal.aborted) throw new CommandError(`the state could not be written; ${GO_ON}`, EXIT.incomplete);
-  return { sources: (last?.sources ?? []) as readonly SourceBackfill[], begun };
+  return { sources: found, begun };
 }
 
 /** `--dry-run` without a bridge: nothing is written, so nobody has to be kept away. */
@@ -201,11 +216,13 @@ async function lookOnly(config: Config, serviceName: string | undefined, args: B
     const parts = { config, serviceName, store, log, destinations: [], hasRoom: () => Promise.resolve(true), onQueued: () => undefined };
     const contexts = config.sources.map((source) => sourceContext(source, parts));
     const progress = createProgress(io);
+    let sources: readonly SourceBackfill[] = [];
     try {
-      const sources = await backfillAll(contexts.map(createSourceLoop), args, undefined, async (now) => progress.show(now), io.signal);
+      sources = await backfillAll(contexts.map(createSourceLoop), args, undefined, async (now) => progress.show(now), io.signal);
+      if (io.signal.aborted) throw new CommandError("stopped; nothing was written", EXIT.incomplete);
       return looked(sources);
     } finally {
-      progress.end();
+      progress.end(sources);
       for (const { source } of contexts) await source.close();
     }
   });
@@ -224,7 +241,13 @@ async function withSomeState<T>(path: string, work: (store: Store) => Promise<T>
   }
 }
 
-const looked = (sources: readonly SourceBackfill[]): Backfilled => ({ sources, left: 0, quarantined: 0, refused: new Map() });
+const looked = (sources: readonly SourceBackfill[]): Backfilled => ({
+  sources,
+  left: 0,
+  queuedBefore: 0,
+  quarantined: 0,
+  refused: new Map(),
+});
 
 /** The quarantine's last entry, which a job remembers as `after`: what is refused since has a higher id. Times are of other clocks. */
 async function lastEntry(store: Store): Promise<number> {

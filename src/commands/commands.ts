@@ -107,7 +107,8 @@ Usage: wfotel backfill --from 7d [--to TIME] [--workflow-url URL] [--label LABEL
 Collects the runs that were created in that time, whenever they ended, and delivers them. What was sent
 before is not sent again; those that are still running are followed by the bridge.
 
-  --from, --to          a time (2026-01-31T12:00:00Z, or ms since 1970) or how long ago (7d); until now by default
+  --from, --to          a time (2026-01-31T12:00:00Z, 2026-01-31, or ms since 1970) or how long ago (7d);
+                        until now by default
   --workflow-url URL    only runs of that workflow; may be given several times
   --label LABEL         only runs with one of these labels; may be given several times
   --run-state STATE     only success, failed or canceled runs; may be given several times
@@ -117,7 +118,7 @@ before is not sent again; those that are still running are followed by the bridg
   --drain-timeout TIME  give up on a destination that accepted nothing for so long (30s)
 
 While the bridge runs, it does the work; without it, this command does. Stop it when you like: the same
-command goes on where it was. Exit codes: 0; 1 if something is missing or not delivered.`,
+command goes on where it was. Exit codes: 0; 1 if something is missing, not delivered, or waits for another run.`,
     load: async () => (await import("./backfill.ts")).backfill,
   },
   healthcheck: {

@@ -8,6 +8,8 @@ import { isHeld, withState } from "./state-file.ts";
 
 /** How often the row is looked at, in ms. */
 const LOOK_EVERY_MS = 300;
+/** A bridge takes a job up within seconds; after so many looks it is another command that works on the state. */
+const LOOKS_FOR_BRIDGE = 30;
 
 type Progress = NonNullable<Job["progress"]>;
 
@@ -28,10 +30,12 @@ export function leaveJob(
   return withState(path, { guest: true }, async (store) => {
     const begun = resumes && (await unfinished(store, kind, resumes));
     const id = begun?.id ?? (await store.addJob(kind, args, Date.now()));
-    io.stderr.write(`the running bridge does it${begun === undefined ? "" : ", and had begun already"}\n`);
+    if (begun !== undefined) io.stderr.write("it was begun already, and goes on\n");
+    const tellWho = begun === undefined ? sayWho(io) : () => undefined;
     let said: string | undefined;
     for (;;) {
       const job = (await store.jobs(Date.now())).find((one) => one.id === id);
+      tellWho(job);
       if (job?.finishedAt !== undefined) return job;
       const line = job?.progress && say(job.progress);
       if (line !== undefined && line !== said) io.stderr.write(`${line}\n`);
@@ -40,6 +44,21 @@ export function leaveJob(
       await pause(io, "the bridge goes on with it");
     }
   });
+}
+
+/** Says once who does it: the bridge that has taken it up, or nobody as long as another command has the state. */
+function sayWho(io: CommandIo): (job: Job | undefined) => void {
+  let looks = 0;
+  let isTaken = false;
+  return (job) => {
+    looks += 1;
+    if (!isTaken && job?.startedAt !== undefined) {
+      isTaken = true;
+      io.stderr.write("the running bridge does it\n");
+    } else if (!isTaken && looks === LOOKS_FOR_BRIDGE) {
+      io.stderr.write("another command works on the state: this one waits for it\n");
+    }
+  };
 }
 
 /** The last of its kind that was begun and not finished. */

@@ -15,10 +15,14 @@ export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 export function terminalOf({ stdout, env }: Pick<CommandIo, "stdout" | "env">): Terminal {
   const isTerminal = "isTTY" in stdout && stdout.isTTY === true;
   const color = isTerminal && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
-  const columns = "columns" in stdout && typeof stdout.columns === "number" && stdout.columns > 0 ? stdout.columns : 100;
   return {
     color,
-    width: Math.max(60, Math.min(columns, 140)),
+    width: Math.max(60, Math.min(columnsOf(stdout) ?? 100, 140)),
     style: (style, text) => (color ? styleText(style, text, { validateStream: false }) : text),
   };
+}
+
+/** Of a terminal, now: it may be made wider. Undefined where it does not say, or is none. */
+export function columnsOf(stream: NodeJS.WritableStream): number | undefined {
+  return "columns" in stream && typeof stream.columns === "number" && stream.columns > 0 ? stream.columns : undefined;
 }

@@ -1,9 +1,10 @@
-import { distinctRuns, endOf, isTerminal, keyOf, type Millis, type RunKey, type WorkflowRun } from "../model/run.ts";
+import { distinctRuns, endOf, isTerminal, keyOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { RunPage, UnreadableEntry } from "../sources/source.ts";
 import type { DateReading } from "../state/source-state.ts";
-import type { RunRecord } from "../state/store.ts";
+import type { CollectedPart, RunChange, RunRecord } from "../state/store.ts";
 import { nameRun } from "../trace/naming.ts";
 import type { BackfillArgs } from "./backfill.ts";
+import type { BackfillCounts, Counter, WindowCounts } from "./backfill-counts.ts";
 import type { EventShelf } from "./backfill-events.ts";
 import { collectPage } from "./collect.ts";
 import type { SourceContext } from "./context.ts";
@@ -13,31 +14,13 @@ import type { Window } from "./windows.ts";
 
 /** One window's pages of a backfill into the state, by the same way as any page: collect.ts. */
 
-/** What a backfill has seen and done; each run counts once, as far as the API shows it once. */
-export interface BackfillCounts {
-  /** In the range, and as the user asked for. */
-  readonly runs: number;
-  /** Of those: not ended yet · had been collected before · put into the queue now · excluded by a rule of the user's. */
-  readonly running: number;
-  readonly known: number;
-  readonly queued: number;
-  readonly excluded: number;
-  /** Entries that are no run; runs that the API shows and does not give. */
-  readonly unreadable: number;
-  readonly lost: number;
-  /** Spans that were queued, with those of runs that were fetched because they invoked others. */
-  readonly spans: number;
-}
-
-export const NO_COUNTS: BackfillCounts = { runs: 0, running: 0, known: 0, queued: 0, excluded: 0, unreadable: 0, lost: 0, spans: 0 };
-
 export interface BackfillWork {
   readonly reader: Reader;
   readonly source: PatientSource;
   readonly args: BackfillArgs;
   readonly dates: DateReading | undefined;
   readonly shelf: EventShelf | undefined;
-  counts: Record<keyof BackfillCounts, number>;
+  readonly counter: Counter;
 }
 
 const PER_REQUEST = 10;
@@ -53,7 +36,8 @@ export async function waitForRoom({ hasRoom, clock }: Pick<SourceContext, "hasRo
 
 /** @param pages oldest first. @throws StoreError */
 export async function storeWindow(work: BackfillWork, window: Window, pages: readonly RunPage[], signal: AbortSignal): Promise<void> {
-  const part: RunKey[] = [];
+  const counts = work.counter.of(window);
+  const part: WorkflowRun[] = [];
   for (const { runs, unreadable } of pages) {
     await work.reader.context.clock.sleep(0, signal); // answers that have come meanwhile first: whoever waits for them asks on
     if (signal.aborted) return;
@@ -62,16 +46,17 @@ export async function storeWindow(work: BackfillWork, window: Window, pages: rea
     part.push(...wanted.filter((run) => !isWhole(work, window, run)));
     await storeRuns(
       work,
+      counts,
       whole.toSorted((a, b) => a.createdAt - b.createdAt),
       unreadable,
       signal,
     );
   }
-  await fetchParts(work, part, signal);
+  await fetchParts(work, counts, distinctRuns(part), signal);
 }
 
 /** What the user asked for: the API's filters are not believed. */
-function isWanted({ from, to, workflowUrls, labels, states }: BackfillArgs, run: WorkflowRun): boolean {
+export function isWanted({ from, to, workflowUrls, labels, states }: BackfillArgs, run: WorkflowRun): boolean {
   if (run.createdAt < from || run.createdAt > to) return false;
   if (workflowUrls.length > 0 && !workflowUrls.includes(run.url)) return false;
   if (labels.length > 0 && !run.labels.some((label) => labels.includes(label))) return false;
@@ -89,69 +74,60 @@ function isWhole({ dates }: BackfillWork, { from, to }: Window, run: WorkflowRun
   return run.createdAt >= from && endOf(run) <= to;
 }
 
-/** Unless they are known to have been collected: in an unproved reading a run may be shown in many windows. */
-async function fetchParts(work: BackfillWork, keys: readonly RunKey[], signal: AbortSignal): Promise<void> {
-  const { store, source } = work.reader.context;
-  const records = await store.findRuns(source.name, keys);
-  const asked = keys.filter((_, index) => work.args.force || !isCollected(records[index]));
-  work.counts.runs += work.dates === undefined ? 0 : keys.length - asked.length;
-  work.counts.known += work.dates === undefined ? 0 : keys.length - asked.length;
-  for (let from = 0; from < asked.length && !signal.aborted; from += PER_REQUEST) {
-    const batch = asked.slice(from, from + PER_REQUEST);
+/** Those that are to be collected. */
+async function fetchParts(work: BackfillWork, counts: WindowCounts, parts: readonly WorkflowRun[], signal: AbortSignal): Promise<void> {
+  const { todo, known } = await sift(work, parts);
+  counts.add({ known: counts.fresh(known).length });
+  for (let from = 0; from < todo.length && !signal.aborted; from += PER_REQUEST) {
+    const batch = todo.slice(from, from + PER_REQUEST);
     const reply = await work.source.fetch(batch, "backfill", signal);
     if (reply.kind === "aborted") return;
     if (reply.kind !== "ok") {
-      work.counts.lost += batch.length;
+      counts.add({ lost: batch.length });
       continue;
     }
     work.reader.context.server.observe(reply.serverTime);
-    work.counts.lost += batch.length - reply.value.runs.length - reply.value.unreadable.length;
-    await storeRuns(work, reply.value.runs, reply.value.unreadable, signal);
+    counts.add({ lost: batch.length - reply.value.runs.length - reply.value.unreadable.length });
+    await storeRuns(work, counts, reply.value.runs, reply.value.unreadable, signal);
   }
 }
 
 const isCollected = (record: RunRecord | undefined): boolean => record?.phase === "collected" || record?.phase === "done";
 
+/** Runs that have ended: those that are to be collected, again or for the first time, and those that stay as they are. */
+async function sift(work: BackfillWork, ended: readonly WorkflowRun[]) {
+  const { store, source } = work.reader.context;
+  const records = await store.findRuns(source.name, ended);
+  const before = ended.filter((_, index) => isCollected(records[index]));
+  const again = new Set(await wantedAgain(work, before, records.filter(isCollected)));
+  const known = new Set(before.filter((run) => !again.has(run)));
+  return { todo: ended.filter((run) => !known.has(run)), again: [...again], known: [...known] };
+}
+
 async function storeRuns(
   work: BackfillWork,
-  runs: readonly WorkflowRun[],
+  counts: WindowCounts,
+  shown: readonly WorkflowRun[],
   unreadable: readonly UnreadableEntry[],
   signal: AbortSignal,
 ): Promise<void> {
-  const { counts, reader, args } = work;
-  const { context } = reader;
-  counts.runs += runs.length;
-  counts.unreadable += unreadable.length;
-  counts.running += runs.filter((run) => !isTerminal(run)).length;
-  const ended = runs.filter(isTerminal);
-  const records = await context.store.findRuns(context.source.name, ended);
-  const before = ended.filter((_, index) => isCollected(records[index]));
-  const again = await wantedAgain(work, before, records.filter(isCollected));
-  counts.known += before.length - again.length;
-  if (args.dryRun)
-    return countOnly(
-      work,
-      ended.length - before.length + again.length,
-      ended.filter((run) => !before.includes(run)),
-    );
+  const { context } = work.reader;
+  const runs = counts.fresh(shown);
+  const { todo, again, known } = await sift(work, runs.filter(isTerminal));
+  counts.add({ unreadable: unreadable.length, known: known.length });
+  if (work.args.dryRun) return counts.add(countOnly(context, todo, again));
   if (again.length > 0) {
-    await context.store.refetch(context.source.name, again, args.force, context.server.now() + FALLBACK_MS);
+    await context.store.refetch(context.source.name, again, work.args.force, context.server.now() + FALLBACK_MS);
   }
-  const todo = new Set([...ended.filter((run) => !before.includes(run)), ...again].map(keyOf));
-  await collectRuns(
-    work,
-    runs.filter((run) => !isTerminal(run) || todo.has(keyOf(run))),
-    unreadable,
-    undefined,
-    signal,
-  );
+  const left = runs.filter((run) => !known.includes(run));
+  counts.add(await collectRuns(work, left, unreadable, undefined, signal));
 }
 
 /** A dry run puts nothing anywhere: what a rule would leave out is told apart, and no more. */
-function countOnly({ counts, reader: { context } }: BackfillWork, todo: number, fresh: readonly WorkflowRun[]): void {
-  const excluded = fresh.filter((run) => !context.matches(run) || nameRun(run, context.settings).dropped).length;
-  counts.excluded += excluded;
-  counts.queued += todo - excluded;
+function countOnly({ matches, settings }: SourceContext, todo: readonly WorkflowRun[], again: readonly WorkflowRun[]) {
+  const isExcluded = (run: WorkflowRun) => !again.includes(run) && (!matches(run) || nameRun(run, settings).dropped);
+  const excluded = todo.filter(isExcluded).length;
+  return { excluded, queued: todo.length - excluded };
 }
 
 /** Of runs that were collected before: with `--force` all that were exported, else those of which a destination has nothing. */
@@ -169,25 +145,32 @@ async function wantedAgain(
   });
 }
 
-/** @param readAt all trees of before are whole. @throws StoreError */
+/** @param readAt all trees of before are whole. @returns what became of those of them that have ended. @throws StoreError */
 export async function collectRuns(
-  { counts, reader, shelf }: Pick<BackfillWork, "counts" | "reader" | "shelf">,
+  { reader, shelf }: Pick<BackfillWork, "reader" | "shelf">,
   runs: readonly WorkflowRun[],
   unreadable: readonly UnreadableEntry[],
   readAt: Millis | undefined,
   signal: AbortSignal,
-): Promise<void> {
-  if (runs.length === 0 && unreadable.length === 0) return;
+): Promise<Pick<BackfillCounts, "queued" | "excluded" | "waiting" | "known" | "spans">> {
+  const counts = { queued: 0, excluded: 0, waiting: 0, known: 0, spans: 0 };
+  if (runs.length === 0 && unreadable.length === 0) return counts;
   const { observer: _, ...context } = reader.context; // no metrics of ends that are long over
   const details = shelf && ((pending: readonly WorkflowRun[]) => shelf.details(pending, signal));
   const input = { runs, unreadable, epoch: 0, readAt, feed: reader.feedTrusted(), past: true, warned: reader.memory.warned, details };
   const { stored } = await collectPage(context, input, signal);
-  const asked = new Set(runs.filter(isTerminal).map(keyOf));
-  for (const { key, parts = [], placement } of stored) {
-    counts.spans += parts.reduce((sum, part) => sum + part.spans, 0);
-    if (!asked.delete(keyOf(key))) continue;
-    if (parts.some(({ deliveries }) => deliveries.some(({ excluded }) => excluded === undefined))) counts.queued += 1;
-    else if (parts.length > 0 || placement === "none") counts.excluded += 1;
-  }
-  counts.excluded += asked.size; // outside the source's filters: nothing is stored of those
+  for (const { parts = [] } of stored) counts.spans += parts.reduce((sum, part) => sum + (isQueued(part) ? part.spans : 0), 0);
+  const changes = new Map(stored.map((change) => [keyOf(change.key), change]));
+  for (const run of distinctRuns(runs).filter(isTerminal)) counts[becameOf(context, run, changes.get(keyOf(run)))] += 1;
+  return counts;
 }
+
+/** Nothing is stored of what lies outside the source's filters, nor of what the running bridge collected meanwhile. */
+function becameOf({ matches }: Pick<SourceContext, "matches">, run: WorkflowRun, change: RunChange | undefined) {
+  if (change === undefined) return matches(run) ? "known" : "excluded";
+  const { phase, parts = [] } = change;
+  if (phase === "open" || phase === "waiting") return "waiting";
+  return parts.some(isQueued) ? "queued" : "excluded";
+}
+
+const isQueued = ({ deliveries }: CollectedPart): boolean => deliveries.some(({ excluded }) => excluded === undefined);

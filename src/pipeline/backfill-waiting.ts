@@ -1,6 +1,6 @@
 import type { RunKey } from "../model/run.ts";
 import type { WatchedRun } from "../state/store.ts";
-import { type BackfillWork, collectRuns, waitForRoom } from "./backfill-page.ts";
+import { type BackfillWork, collectRuns, isWanted, waitForRoom } from "./backfill-page.ts";
 
 /**
  * Runs of the range that could not be sent when they were met: an ancestor could not be asked for, a verdict on their
@@ -10,18 +10,26 @@ import { type BackfillWork, collectRuns, waitForRoom } from "./backfill-page.ts"
 const PER_REQUEST = 10;
 const WAITING: readonly WatchedRun["watch"]["reason"][] = ["ancestor", "verdict", "room", "refetch"];
 
-/** How many of them go on waiting. @throws StoreError */
-export async function settleWaiting(work: BackfillWork, signal: AbortSignal): Promise<number> {
+/** Afterwards `counts.waiting` says how many go on waiting. @throws StoreError */
+export async function settleWaiting(work: BackfillWork, signal: AbortSignal): Promise<void> {
+  const { reader, counter, args } = work;
+  const { context } = reader;
   const keys = await waitingRuns(work);
-  for (let from = 0; from < keys.length && !signal.aborted; from += PER_REQUEST) {
-    const { context } = work.reader;
+  let waiting = 0;
+  for (let from = 0; from < keys.length; from += PER_REQUEST) {
     await waitForRoom(context, signal);
-    const reply = await work.source.fetch(keys.slice(from, from + PER_REQUEST), "backfill", signal);
-    if (reply.kind !== "ok") break;
+    const batch = keys.slice(from, from + PER_REQUEST);
+    const reply = await work.source.fetch(batch, "backfill", signal);
+    if (reply.kind !== "ok") return; // those that are not asked for wait, as was counted when they were met
     context.server.observe(reply.serverTime);
-    await collectRuns(work, reply.value.runs, reply.value.unreadable, context.server.now(), signal);
+    const runs = reply.value.runs.filter((run) => isWanted(args, run));
+    const { waiting: again, ...settled } = await collectRuns(work, runs, reply.value.unreadable, context.server.now(), signal);
+    waiting += again + batch.length - reply.value.runs.length;
+    counter.add({ ...settled, waiting: again - runs.length });
   }
-  return keys.length === 0 ? 0 : (await waitingRuns(work)).length;
+  // the rest was collected meanwhile: by the running bridge, or before this was stopped and begun again
+  const rest = counter.total().waiting - waiting;
+  counter.add(rest > 0 ? { waiting: -rest, queued: rest } : { waiting: -rest, runs: -rest });
 }
 
 /** Those of the range that wait, oldest first. */

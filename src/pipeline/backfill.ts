@@ -2,11 +2,13 @@ import * as z from "zod";
 import { endOf, type Millis, type WorkflowRun } from "../model/run.ts";
 import type { RunPage, RunQuery } from "../sources/source.ts";
 import type { DateReading } from "../state/source-state.ts";
+import { createCounter } from "./backfill-counts.ts";
 import { createEventShelf } from "./backfill-events.ts";
-import { type BackfillCounts, type BackfillWork, NO_COUNTS, storeWindow, waitForRoom } from "./backfill-page.ts";
+import { type BackfillWork, storeWindow, waitForRoom } from "./backfill-page.ts";
+import { type Before, createProgress, type Report, reporting, type SourceBackfill } from "./backfill-progress.ts";
 import { settleWaiting } from "./backfill-waiting.ts";
 import { dateReading } from "./date-reading.ts";
-import { listWindows } from "./list-windows.ts";
+import { listWindows, type WindowsListed } from "./list-windows.ts";
 import type { SourceLoop } from "./loop.ts";
 import { type PatientSource, patientSource } from "./patience.ts";
 import type { Reader } from "./reader.ts";
@@ -24,8 +26,6 @@ const PAGE = 10;
 /** However dense the newest page is, the first windows are not smaller than this share of the range. */
 const MOST_FIRST_WINDOWS = 200;
 
-const windowSchema = z.object({ from: z.number(), to: z.number() });
-
 /** As it stands in the job's row. */
 export const backfillSchema = z.object({
   from: z.number(),
@@ -41,38 +41,6 @@ export const backfillSchema = z.object({
 });
 export type BackfillArgs = z.infer<typeof backfillSchema>;
 
-const countsSchema = z.record(z.string(), z.number());
-/** What a stopped backfill has left, as far as a row that another version wrote can be believed. */
-export const leftSchema = z.object({
-  sources: z.array(
-    z.object({ source: z.string(), range: windowSchema, left: z.array(windowSchema), counts: countsSchema, requests: z.number() }),
-  ),
-});
-
-/** How far the backfill of one source is. */
-export interface SourceBackfill {
-  readonly source: string;
-  /** All that is listed for it, and what of that is still to be done. */
-  readonly range: Window;
-  readonly left: readonly Window[];
-  readonly counts: BackfillCounts;
-  readonly requests: number;
-  /** Runs of the range that wait for another run, when all was listed. */
-  readonly waiting?: number;
-  /** Requests per second that it may use now; ms that it ran so far in this process. */
-  readonly allowed: number;
-  readonly took: number;
-  readonly dates?: DateReading | undefined;
-  readonly complete: boolean;
-  /** Why it is not complete. */
-  readonly trouble?: string;
-}
-
-export type Report = (progress: SourceBackfill) => Promise<void>;
-
-/** What was done of the same range before. */
-export type Before = z.infer<typeof leftSchema>["sources"][number] | undefined;
-
 /** @throws StoreError where the state cannot be used: it goes on when it is called again with what was reported last */
 export async function backfillSource(
   loop: Pick<SourceLoop, "context" | "reader">,
@@ -83,11 +51,37 @@ export async function backfillSource(
 ): Promise<SourceBackfill> {
   const { context } = loop;
   const source = patientSource(context);
-  const begun = await begin(loop, source, args, signal);
-  if ("trouble" in begun) return unread(context.source.name, args, begun.trouble.message);
+  const progress = createProgress(context, source, before);
+  const range = { from: args.from, to: args.to };
+  const early = { range: before?.range ?? range, left: before?.left ?? [range], counts: createCounter(undefined, before?.counts).total() };
+  const course: Course = { args, before, source, progress, now: () => progress(early) };
+  return reporting(
+    context.clock,
+    () => report(course.now()),
+    async () => {
+      const begun = await begin(loop, source, args, signal);
+      if ("trouble" in begun) return { ...course.now(), trouble: begun.trouble.message };
+      return collectRange(course, begun, report, signal);
+    },
+  );
+}
+
+/** What the parts of one backfill share. */
+interface Course {
+  readonly args: BackfillArgs;
+  readonly before: Before;
+  readonly source: PatientSource;
+  readonly progress: ReturnType<typeof createProgress>;
+  /** How far it is now. */
+  now: () => SourceBackfill;
+}
+
+async function collectRange(course: Course, begun: Begun, report: Report, signal: AbortSignal): Promise<SourceBackfill> {
+  const { args, before, source, progress } = course;
+  const { context } = begun.reader;
   let plan = earlyPlan(begun, args, before);
   let found: Awaited<typeof known> | undefined;
-  const known = prepare(begun, source, args, before, signal);
+  const known = prepare(course, begun, signal);
   const listed = await listWindows(
     {
       source,
@@ -100,29 +94,37 @@ export async function backfillSource(
         found = now;
         const rest = subtractWindows(now.open, plan.open);
         plan = addWindows(plan, rest);
+        course.now = () => progress({ ...now.shown(), left: remainingWindows(plan) });
         return rest;
       }),
       splits: () => found?.work.dates === "creation",
       openEnd: () => found?.openEnd,
       async onPlan(next) {
-        const { work, progress } = await known;
+        const { work } = await known;
         plan = next;
+        work.counter.finish(plan.active);
         work.shelf?.release(remainingWindows(plan));
-        return report(progress(plan));
+        return report(course.now());
       },
       async store(window, pages, stop) {
-        const { work, progress } = await known;
+        const { work } = await known;
         if (!args.dryRun) await waitForRoom(context, stop);
         await storeWindow(work, window, pages, stop);
-        await report(progress(plan));
       },
     },
     signal,
   );
-  const { work, progress } = await known;
-  if (listed.trouble !== undefined) return { ...progress(listed.plan), trouble: listed.trouble.message };
-  const waiting = args.dryRun ? 0 : await settleWaiting(work, signal);
-  return { ...progress(listed.plan), complete: !signal.aborted, waiting };
+  return ended(course, (await known).work, listed, signal);
+}
+
+/** Everything is listed, or something cannot be: that is told with what was stored of the windows that are not done. */
+async function ended(course: Course, work: BackfillWork, { trouble }: WindowsListed, signal: AbortSignal): Promise<SourceBackfill> {
+  if (trouble !== undefined) {
+    work.counter.finish([]);
+    return { ...course.now(), trouble: trouble.message };
+  }
+  if (!course.args.dryRun) await settleWaiting(work, signal);
+  return { ...course.now(), complete: !signal.aborted };
 }
 
 interface Begun {
@@ -139,15 +141,16 @@ function earlyPlan({ reader, newest }: Begun, args: BackfillArgs, before: Before
 }
 
 /** What depends on the meaning of the dates. @throws StoreError */
-async function prepare({ reader, newest }: Begun, source: PatientSource, args: BackfillArgs, before: Before, signal: AbortSignal) {
+async function prepare({ args, before, source }: Course, { reader, newest }: Begun, signal: AbortSignal) {
   const dates = await dateReading(reader, source, "backfill", signal, wholeRuns(newest, args));
   const range = rangeOf(args, dates, reader.context.server.now());
   const open = undone(range, before);
   const shelf = args.dryRun ? undefined : createEventShelf(reader, source, open);
-  const work: BackfillWork = { reader, source, args, dates, shelf, counts: { ...NO_COUNTS, ...before?.counts } };
+  const work: BackfillWork = { reader, source, args, dates, shelf, counter: createCounter(dates, before?.counts) };
   const openEnd = isOpenEnded(dates) ? range.to : undefined;
-  return { work, open, openEnd, progress: progressOf(work, range, before?.requests ?? 0) };
+  return { work, open, openEnd, shown: () => ({ range, dates, counts: work.counter.total() }) };
 }
+
 /** The newest page of the range is asked for while the source is opened, which may be a request of its own. @throws StoreError */
 async function begin(
   loop: Pick<SourceLoop, "context" | "reader">,
@@ -167,28 +170,6 @@ async function begin(
   } finally {
     stop.abort();
   }
-}
-
-/** @param asked requests before this process */
-function progressOf({ reader: { context }, source, counts, dates }: BackfillWork, range: Window, asked: number) {
-  const startedAt = context.clock.monotonic();
-  return (plan: Plan): SourceBackfill => ({
-    source: context.source.name,
-    range,
-    left: remainingWindows(plan),
-    counts: { ...counts },
-    requests: asked + source.requests(),
-    allowed: context.source.budget().allowed,
-    took: context.clock.monotonic() - startedAt,
-    dates,
-    complete: false,
-  });
-}
-
-/** Of a source that cannot be read at all. */
-function unread(source: string, { from, to }: BackfillArgs, trouble: string): SourceBackfill {
-  const range = { from, to };
-  return { source, range, left: [range], counts: NO_COUNTS, requests: 0, allowed: 0, took: 0, complete: false, trouble };
 }
 
 /** Where a run may be shown by its last event alone, the last window is open to now. */

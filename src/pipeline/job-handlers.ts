@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { type BackfillArgs, backfillSchema, backfillSource, leftSchema, type SourceBackfill } from "./backfill.ts";
+import { type BackfillArgs, backfillSchema, backfillSource } from "./backfill.ts";
+import { leftSchema, type SourceBackfill } from "./backfill-progress.ts";
 import type { Clock } from "./clock.ts";
 import type { SourceContext } from "./context.ts";
 import type { JobHandler, JobHandlers, JobResult } from "./jobs.ts";
@@ -65,8 +66,13 @@ export async function backfillAll(
   );
 }
 
+/** Everything was listed, all that was shown could be read, and nothing that has ended waits: that is not delivered yet. */
+export function isBackfilled(source: SourceBackfill): boolean {
+  return isRead(source) && source.counts.waiting === 0;
+}
+
 /** Everything was listed, and all that was shown could be read. */
-export function isBackfilled({ complete, counts }: SourceBackfill): boolean {
+export function isRead({ complete, counts }: SourceBackfill): boolean {
   return complete && counts.unreadable === 0 && counts.lost === 0;
 }
 

@@ -56,7 +56,7 @@ const MOST_WAITING = 4;
 /** So often one window begins again because its cursor expired. */
 const RESTARTS = 3;
 /** Asked for beyond both edges, in ms: should a bound not be inclusive after all, no run is lost. */
-const OVERLAP_MS = 1;
+export const OVERLAP_MS = 1;
 
 /** A window that is being listed: newest first, and so far down to `low`. */
 interface Listed {

@@ -1,8 +1,8 @@
-import { afterEach, expect, test, vi } from "vitest";
-import { type Backfilled, backfillText, createProgress } from "../../src/commands/backfill-text.ts";
-import type { BackfillArgs, SourceBackfill } from "../../src/pipeline/backfill.ts";
-import { NO_COUNTS } from "../../src/pipeline/backfill-page.ts";
-import { commandIo } from "../support/command-io.ts";
+import { expect, test } from "vitest";
+import { type Backfilled, backfillText } from "../../src/commands/backfill-text.ts";
+import type { BackfillArgs } from "../../src/pipeline/backfill.ts";
+import { NO_COUNTS } from "../../src/pipeline/backfill-counts.ts";
+import type { SourceBackfill } from "../../src/pipeline/backfill-progress.ts";
 
 const range = { from: 0, to: 1_000 };
 const args = { ...range, dryRun: false } as BackfillArgs;
@@ -16,11 +16,8 @@ const source: SourceBackfill = {
   took: 2_000,
   complete: true,
 };
-const text = (over: Partial<Backfilled>) => backfillText({ sources: [source], left: 0, quarantined: 0, refused: new Map(), ...over }, args);
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+const text = (over: Partial<Backfilled>) =>
+  backfillText({ sources: [source], left: 0, queuedBefore: 0, quarantined: 0, refused: new Map(), ...over }, args);
 
 test("a run that was refused is not said to be sent, nor its spans to have arrived", () => {
   const said = text({ quarantined: 1, refused: new Map([["eu", 1]]) });
@@ -37,13 +34,18 @@ test("what may still be in a queue is not said to be sent", () => {
   expect(text({ left: 2 })).toContain("\n2 deliveries are still queued\n");
 });
 
-test("the rate is shown once it says something, and is of this process alone", () => {
-  vi.useFakeTimers({ toFake: ["performance"] });
-  const { line } = createProgress(commandIo({ cwd: "/" }).io);
-  const at = (took: number, requests: number, runs: number) =>
-    line([{ ...source, left: [{ from: 501, to: 1_000 }], took, requests, counts: { ...NO_COUNTS, runs } }]);
-  expect(at(100, 1_003, 500)).toBe("50 % · 500 runs · 0 spans · 1003 requests");
-  expect(at(4_000, 1_030, 600)).toBeUndefined();
-  vi.advanceTimersByTime(5_000);
-  expect(at(5_100, 1_043, 600)).toBe("50 % · 600 runs · 0 spans · 1043 requests (8.0/s of 10.0) · 20 runs/s");
+test("a run that waits for another is not passed over: it is followed", () => {
+  const waiting = (count: number) => text({ sources: [{ ...source, counts: { ...source.counts, queued: 6 - count, waiting: count } }] });
+  expect(waiting(1)).toContain("6 runs: 5 sent, 1 waiting for another run\n");
+  expect(waiting(1)).toMatch(/\n1 run waits for another; the bridge follows it \(wfotel run\)\n$/);
+  expect(waiting(2)).toMatch(/\n2 runs wait for others; the bridge follows them \(wfotel run\)\n$/);
+});
+
+test("what an earlier command had queued is not said to be sent before", () => {
+  const known = { ...source, counts: { ...source.counts, queued: 0, known: 6 } };
+  expect(text({ sources: [known], queuedBefore: 6 })).toContain(
+    "6 runs: 0 sent, 6 known before\n  38 spans collected, 12 requests in 2s\n6 deliveries of before, still queued at the start, are settled now\n",
+  );
+  expect(text({ queuedBefore: 1 })).toContain("\n1 delivery of before, still queued at the start, is settled now\n");
+  expect(text({ queuedBefore: 6, left: 2 })).not.toContain("settled now");
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { type BackfillArgs, type Before, backfillSource, leftSchema, type SourceBackfill } from "../../src/pipeline/backfill.ts";
-import { createHandlers } from "../../src/pipeline/job-handlers.ts";
+import { type BackfillArgs, backfillSource } from "../../src/pipeline/backfill.ts";
+import { type Before, leftSchema, type SourceBackfill } from "../../src/pipeline/backfill-progress.ts";
+import { createHandlers, isBackfilled } from "../../src/pipeline/job-handlers.ts";
 import type { EventQuery, RunEvent, RunSource } from "../../src/sources/source.ts";
 import type { DateReading } from "../../src/state/source-state.ts";
 import type { Program } from "../support/log-api.ts";
@@ -98,9 +99,42 @@ test("what was stopped goes on where it was: windows that are done are not liste
   rig.api.fault = () => undefined;
   const before = leftSchema.parse(JSON.parse(JSON.stringify({ sources: [first.reports.at(-1)] }))).sources[0];
   const second = await backfill(rig, {}, before);
-  expect(second).toMatchObject({ complete: true, counts: { runs: expect.any(Number) } });
+  expect(second).toMatchObject({ complete: true, counts: { runs: 1_000, queued: 1_000 - second.counts.known } });
+  expect(before?.counts.queued).toBeGreaterThan(0);
+  expect(before?.counts.queued).toBeLessThanOrEqual(second.counts.queued);
+  expect(second.counts.known).toBeLessThan(collected);
+  expect(second.requests).toBeGreaterThan(before?.requests ?? 0);
+  expect(second.took).toBeGreaterThanOrEqual(before?.took ?? 0);
   expect(await ids(rig)).toHaveLength(1_000);
   expect(asked(rig).length).toBeLessThan(100 + 70 + 30);
+});
+
+test.each(READINGS)(
+  "where nothing shows that the dates mean %s, a run that several windows show counts once, and is not said to be known",
+  async (reading) => {
+    const rig = await readRig();
+    rig.api.dates = reading;
+    const failed = many(150, DAY / 2, { state: "RUN_FAILED" }); // no run that was a success shows the reading
+    rig.api.programs.push(...failed, { id: "runs", createdAt: START - 6 * DAY });
+    const done = await backfill(rig);
+    expect(done).toMatchObject({ dates: undefined, complete: true, counts: { runs: 151, queued: 150, known: 0, running: 1, lost: 0 } });
+    expect((await backfill(rig)).counts).toMatchObject({ runs: 151, queued: 0, known: 150, running: 1 });
+  },
+);
+
+test("a run that waits for another counts once, as waiting, and is not complete; when the bridge has seen the other's end it is sent", async () => {
+  const rig = await readRig({ destinations: [{ name: "jaeger", encoding: "protobuf", sampling: { ratio: 0, keep: ["failed"] } }] });
+  const parent = { id: "parent", createdAt: START - 30 * DAY, invokes: [{ id: "child", createdAt: START - 2 * DAY }] };
+  rig.api.programs.push(parent, program("child", 2 * DAY, 5_000, { invoker: parent }));
+  const done = await backfill(rig);
+  expect(done).toMatchObject({ complete: true, counts: { runs: 1, queued: 0, excluded: 0, waiting: 1, spans: 0 } });
+  expect(isBackfilled(done)).toBe(false);
+  Object.assign(parent, { endsAt: START + HOUR, state: "RUN_FAILED" });
+  await rig.clock.advance(3 * HOUR);
+  await rig.clock.until(rig.loop.once(new AbortController().signal));
+  const after = await backfill(rig);
+  expect(after).toMatchObject({ counts: { runs: 1, queued: 1, excluded: 0, waiting: 0 } });
+  expect(isBackfilled(after)).toBe(true);
 });
 
 test("ten runs cost about a request, however many windows that are", async () => {
@@ -123,7 +157,7 @@ test("parents come before their children: nothing is asked for to nest a tree", 
 test("who invoked a run and is gone from the log is not waited for: it ended long ago", async () => {
   const rig = await readRig();
   rig.api.programs.push(program("child", 2 * DAY, 5_000, { invoker: { id: "gone", createdAt: START - 9 * DAY } }));
-  expect(await backfill(rig)).toMatchObject({ counts: { queued: 1 }, waiting: 0 });
+  expect(await backfill(rig)).toMatchObject({ counts: { queued: 1, waiting: 0 } });
 });
 
 test("whole trees are sampled: a child that failed keeps its parent, which was met before", async () => {
@@ -210,7 +244,10 @@ test("an API that is down is waited for; a token that is refused is said", async
     failures -= purpose === "backfill" ? 1 : 0;
     return failures > 0 && purpose === "backfill" ? { kind: "unavailable", reason: "server_error", message: "HTTP 500" } : undefined;
   };
-  expect(await backfill(rig)).toMatchObject({ complete: true, counts: { queued: 50 } });
+  const done = await backfill(rig);
+  expect(done).toMatchObject({ complete: true, counts: { queued: 50 } });
+  expect(new Set(done.reports.map(({ stalled }) => stalled))).toEqual(new Set([undefined, "HTTP 500"]));
+  expect(done.reports.filter(({ stalled }) => stalled !== undefined).length).toBeGreaterThan(5);
   rig.api.fault = () => ({ kind: "refused", reason: "unauthorized", message: "401" });
   const refused = await backfill(rig);
   expect(refused).toMatchObject({ complete: false, trouble: "401" });
