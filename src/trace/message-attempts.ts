@@ -21,7 +21,12 @@ interface Draft {
   status?: number;
   error?: DeliveryError;
   retryAt?: Millis;
+  /** RETRY or FAILED has been read of it. */
+  settled?: boolean;
 }
+
+/** ms; what came of an attempt is said at once: later than that it was another one's. */
+const AT_ONCE = 1_000;
 
 /** States that fall on one millisecond, in the order in which they can have come: while an attempt goes on, and while none does. */
 const WHILE_OPEN = ["CREATED", "ERROR", "RETRY", "ACTIVE", "DELIVERED", "FAILED", "CANCELED"];
@@ -68,17 +73,37 @@ function take(attempts: Draft[], event: MessageEvent): boolean {
       return false;
     case "RETRY":
     case "FAILED":
-      if (last === undefined) return false;
-      if (open !== undefined) Object.assign(open, ending(event));
-      last.error ??= errorOf(event);
-      if (event.nextDeliveryTime !== undefined) last.retryAt = event.nextDeliveryTime;
-      return true;
+      return settle(last, open, event) || lost(attempts, event);
     case "CANCELED":
       if (open !== undefined) open.end = event.time;
       return true;
     default:
       return true;
   }
+}
+
+/** RETRY and FAILED belong to the last attempt, unless that is known to have been another. */
+function settle(last: Draft | undefined, open: Draft | undefined, event: MessageEvent): boolean {
+  if (last === undefined || (open === undefined && isAnothers(last, event))) return false;
+  if (open !== undefined) Object.assign(open, ending(event));
+  last.error ??= errorOf(event);
+  if (event.nextDeliveryTime !== undefined) last.retryAt = event.nextDeliveryTime;
+  last.settled = true;
+  return true;
+}
+
+/** A second RETRY, or a FAILED behind an announced retry, speaks of an attempt that the log lost; so does what comes long after the last one's end. */
+function isAnothers({ end, retryAt, settled }: Draft, { state, time, nextDeliveryTime }: MessageEvent): boolean {
+  if (settled === true || (state === "FAILED" && retryAt !== undefined)) return true;
+  // A RETRY may stand at the time of the next attempt.
+  const isSaidAtOnce = state === "FAILED" || (nextDeliveryTime ?? 0) > time;
+  return isSaidAtOnce && end !== undefined && time - end > AT_ONCE;
+}
+
+/** Nothing is known of that attempt but how it ended; without any before it, not even that it was one. */
+function lost(attempts: Draft[], event: MessageEvent): false {
+  if (attempts.length > 0) attempts.push({ start: undefined, ...ending(event), settled: true });
+  return false;
 }
 
 function ending(event: MessageEvent): Omit<Draft, "start"> {

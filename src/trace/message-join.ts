@@ -12,6 +12,8 @@ export interface StepMessages {
   readonly fromCallback: Message | undefined;
   /** When its waiter was added, or its run invoked. */
   readonly begun: Millis | undefined;
+  /** When the message was made whose delivery led to it: it did not begin before that. */
+  readonly notBefore: Millis | undefined;
 }
 
 export interface JoinedLog {
@@ -31,6 +33,7 @@ export function joinMessages(run: Pick<WorkflowRun, "groups">, log: MessageLog):
   const executing = matchPlans(run.groups, owns, plans).plans;
   const forks: (Message | undefined)[] = [];
   let carrier: Message | undefined;
+  let made: Millis | undefined;
   const steps = run.groups.map((group, position) => {
     const parallel = isParallel(group);
     const own = owns[position] ?? [];
@@ -38,21 +41,26 @@ export function joinMessages(run: Pick<WorkflowRun, "groups">, log: MessageLog):
     const members = group.steps.map((step, index): StepMessages => {
       const isNext = group.type === "next";
       const failing = isNext ? find.delivered(step) : undefined;
+      const plan = parallel ? executing[position]?.[index] : undefined;
       return {
-        executing: failing ?? (parallel ? executing[position]?.[index] : carrier),
+        executing: failing ?? (parallel ? plan : carrier),
         own: isNext ? undefined : own[index],
         ...find.call(step),
         begun: find.begun(step),
+        notBefore: plan?.created ?? made,
       };
     });
-    carrier = lastMade(group.steps, own);
+    ({ message: carrier, made } = lastMade(group.steps, own));
     return members;
   });
   return { steps, forks, last: carrier };
 }
 
 /** Of parallel results the last one made: only its delivery holds them all, so it goes on. */
-function lastMade(steps: readonly Step[], own: readonly (Message | undefined)[]): Message | undefined {
+function lastMade(
+  steps: readonly Step[],
+  own: readonly (Message | undefined)[],
+): { readonly message: Message | undefined; readonly made: Millis | undefined } {
   let latest: { readonly time: Millis; readonly message: Message | undefined } | undefined;
   for (const [index, step] of steps.entries()) {
     const message = own[index];
@@ -60,7 +68,8 @@ function lastMade(steps: readonly Step[], own: readonly (Message | undefined)[])
     if (latest === undefined || time > latest.time || (time === latest.time && outlasts(message, latest.message)))
       latest = { time, message };
   }
-  return latest?.message;
+  const message = latest?.message;
+  return { message, made: message === undefined || latest?.time === Number.POSITIVE_INFINITY ? undefined : latest?.time };
 }
 
 /** Results of one millisecond: the one whose delivery took longer has executed something. */

@@ -7,6 +7,8 @@ import { hasResult } from "./timeline-statement.ts";
 export interface Exact {
   readonly start?: Millis | undefined;
   readonly end?: Millis | undefined;
+  /** Where its start is not known: it was later than that. */
+  readonly notBefore?: Millis | undefined;
   /** Of a step that is executed: undefined for a sleep or a wait. */
   readonly attempts?: number;
   readonly errors: readonly DeliveryError[];
@@ -58,7 +60,12 @@ function sleepTimes({ executing, own }: StepMessages, minQueue: Millis): Exact {
 /** The request alone: its answer's way to the endpoint is a delivery like others. */
 function callTimes(step: Step, { toCallback, fromCallback }: StepMessages, minQueue: Millis): Exact {
   if (toCallback === undefined) return { errors: [], parts: [] };
+  const answered = hasResult(step) ? fromCallback?.created : undefined;
   const request = execution(toCallback, undefined, minQueue);
+  // Its answer is passed on at once: if it comes much later than that, or alone, the log lost what it was the answer to.
+  if (answered !== undefined && (request.end === undefined || answered - request.end > minQueue)) {
+    return execution(toCallback, answered, minQueue);
+  }
   const errors = request.errors.slice(0, Math.max(0, request.attempts - 1));
   const answer = hasResult(step) || fromCallback === undefined ? undefined : execution(fromCallback, undefined, minQueue);
   // What failed was to tell the endpoint.

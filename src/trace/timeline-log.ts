@@ -34,7 +34,10 @@ export function readLog(run: WorkflowRun, events: readonly MessageEvent[], minQu
   const log = readMessages(events);
   const joined = joinMessages(run, log);
   const steps = run.groups.map((group, position) =>
-    group.steps.map((step, index) => exactTimes(step, messagesOf(joined, position, index), minQueue)),
+    group.steps.map((step, index) => {
+      const messages = messagesOf(joined, position, index);
+      return { ...exactTimes(step, messages, minQueue), notBefore: messages.notBefore };
+    }),
   );
   const end = log.end?.state === "RUN_SUCCESS" ? log.end.time : undefined;
   return {
@@ -57,6 +60,7 @@ const NO_MESSAGES: StepMessages = {
   toCallback: undefined,
   fromCallback: undefined,
   begun: undefined,
+  notBefore: undefined,
 };
 
 function messagesOf(joined: JoinedLog, group: number, index: number): StepMessages {

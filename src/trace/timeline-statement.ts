@@ -8,6 +8,8 @@ import { httpDate } from "./instant.ts";
 export interface Statement {
   readonly start?: Millis | undefined;
   readonly end?: Millis | undefined;
+  /** Where the start is open: it was later than that. */
+  readonly notBefore?: Millis | undefined;
   /** A canceled run cuts it: its end is a plan, not something that happened. */
   readonly planned?: boolean;
   /** An end that is not the step's own word, though it is better than a neighbour's. */
@@ -101,7 +103,8 @@ function callTimes(step: Step, { next }: Surroundings): Statement {
   const answered = date !== undefined && date <= next && date + SECOND > createdAt ? date : undefined;
   const isLater = answered !== undefined && answered - createdAt > SECOND;
   if (isLater) return { start: createdAt, end: answered, inferred: (step.retries ?? 0) > 0 };
-  if (callType !== "toCallback") return { end: createdAt };
+  // By then its answer had been delivered, too.
+  if (callType !== "toCallback") return { end: createdAt, inferred: true };
   return { start: createdAt, end: answered === undefined ? undefined : Math.min(next, answered + SECOND), inferred: true };
 }
 

@@ -127,7 +127,7 @@ function timeGroup(reading: Reading, group: StepGroup, position: number, boundar
   const size = group.steps.length;
   const surroundings: Surroundings = {
     boundary,
-    next: reading.earliest[position + 1] ?? reading.end,
+    next: nextTime(reading, position + 1),
     parallel: isParallel(group),
     sleeps: reading.sleeps,
     waitsShowEnds: reading.waitsShowEnds,
@@ -145,6 +145,13 @@ function timeGroup(reading: Reading, group: StepGroup, position: number, boundar
   });
 }
 
+/** The earliest time in that group or a later one: what the message log states goes first. */
+function nextTime({ earliest, end, log }: Reading, position: number): Millis {
+  let next = earliest[position] ?? end;
+  for (const { start } of log?.steps[position] ?? NONE) if (start !== undefined) next = Math.min(next, instant(start));
+  return next;
+}
+
 type Settled = Pick<StepTime, "start" | "end" | "source" | "adjusted">;
 
 function pointOf(step: Step, { start }: Reading, boundary: Millis): Settled {
@@ -156,8 +163,8 @@ function pointOf(step: Step, { start }: Reading, boundary: Millis): Settled {
 function stated(step: Step, role: StepTime["role"], exact: Exact | undefined, surroundings: Surroundings): Statement {
   const own = role === "step" ? statementOf(step, surroundings) : deliveryTimes(step);
   if (exact === undefined) return own;
-  const { start = own.start, end } = exact;
-  return end === undefined ? { ...own, start } : { start, end };
+  const { start = own.start, end, notBefore } = exact;
+  return end === undefined ? { ...own, start, notBefore } : { start, end, notBefore };
 }
 
 function refinedStep(time: StepTime, { attempts = 0, errors, parts, start, end }: Exact): StepTime {
@@ -174,9 +181,9 @@ function refinedStep(time: StepTime, { attempts = 0, errors, parts, start, end }
 function settle(statement: Statement, { boundary, next }: Surroundings, { run, end: runEnd }: Reading): Settled {
   const statedStart = mapped(statement.start);
   const statedEnd = mapped(statement.end);
-  const start = Math.max(boundary, statedStart ?? boundary);
   const cut = statement.planned === true && run.state === "RUN_CANCELED" ? runEnd : LATEST;
   const wanted = Math.min(statedEnd ?? next, cut);
+  const start = Math.max(boundary, statedStart ?? Math.min(mapped(statement.notBefore) ?? boundary, wanted));
   const end = Math.max(start, wanted);
   const isStated = statedStart !== undefined && statedEnd !== undefined && statement.inferred !== true;
   const moved = start !== (statedStart ?? start) || (statedEnd !== undefined && end !== wanted);
