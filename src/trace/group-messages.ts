@@ -23,7 +23,7 @@ interface Group {
  */
 export function stepGroups(log: MessageLog): Entry[][] {
   const results = log.messages.filter(({ role }) => role === "result").map(finished);
-  const { groups, next } = grouped([...results, ...begunOnly(log, results)]);
+  const { groups, next } = grouped([...results, ...begunOnly(log, results)], beginsLate(log));
   const plans = log.messages.filter(({ role }) => role === "plan");
   const shapes = groups.map(
     ({ entries, size }): StepGroup => ({ type: size > 1 ? "parallel" : "single", steps: entries.map(({ step }) => step) }),
@@ -76,25 +76,48 @@ function stateWithoutResult(log: MessageLog): string {
   return log.end.state === "RUN_SUCCESS" ? "STEP_SUCCESS" : "STEP_CANCELED";
 }
 
-/** By number where all have one, else as they were made; n parallel ones have consecutive numbers. */
-function grouped(entries: readonly Entry[]): { groups: Group[]; next: number | undefined } {
+/** What came first is not in the log. */
+function beginsLate({ messages }: MessageLog): boolean {
+  return messages.find(({ role }) => role === "initial")?.created === undefined;
+}
+
+/**
+ * By number where all have one, else as they were made; n parallel ones have consecutive numbers. Counted from the
+ * end where the first ones are missing: what is left of a fork is what it ended with.
+ */
+function grouped(entries: readonly Entry[], late: boolean): { groups: Group[]; next: number | undefined } {
   const numbered = entries.every(({ step }) => step.id !== undefined);
+  const sorted = entries.toSorted((a, b) => (numbered ? number(a) - number(b) : 0) || a.made - b.made);
+  if (!late || (numbered && number(sorted[0]) === 1)) return filled(sorted, numbered ? number : undefined, 1);
+  const next = number(sorted.at(-1)) + 1;
+  const mirrored = filled(sorted.toReversed(), numbered ? (entry) => -number(entry) : undefined, 1 - next);
+  const groups = mirrored.groups.toReversed().map(({ entries: own, size, from }) => ({
+    entries: own.toReversed(),
+    size,
+    from: from === undefined ? undefined : Math.max(1, 1 - from - size),
+  }));
+  return { groups, next: numbered ? next : undefined };
+}
+
+/** Puts each entry into the group before it while that has room. */
+function filled(entries: readonly Entry[], numberOf: ((entry: Entry) => number) | undefined, first: number): ReturnType<typeof grouped> {
   const groups: { entries: Entry[]; size: number; from: number | undefined }[] = [];
-  let next = 1;
-  for (const entry of entries.toSorted((a, b) => (numbered ? number(a) - number(b) : 0) || a.made - b.made)) {
+  let next = first;
+  for (const entry of entries) {
     const size = Math.max(1, entry.step.concurrent ?? 1);
+    const own = numberOf?.(entry) ?? Number.MAX_SAFE_INTEGER;
     const open = groups.at(-1);
     const hasRoom = open !== undefined && open.size === size && open.entries.length < size;
-    if (hasRoom && (open.from === undefined || number(entry) < open.from + size)) {
+    if (hasRoom && (open.from === undefined || own < open.from + size)) {
       open.entries.push(entry);
       continue;
     }
     // A number that is skipped may be that of a sibling without a result.
-    const from = size > 1 && number(entry) - next < size ? Math.min(next, number(entry)) : number(entry);
+    const from = size > 1 && own - next < size ? Math.min(next, own) : own;
     next = from + size;
-    groups.push({ entries: [entry], size, from: numbered ? from : undefined });
+    groups.push({ entries: [entry], size, from: numberOf === undefined ? undefined : from });
   }
-  return { groups, next: numbered ? next : undefined };
+  return { groups, next: numberOf === undefined ? undefined : next };
 }
 
 /** Siblings of which the log shows only the plan: they failed, never ended, or (where the run went on) their result is lost. */
@@ -122,8 +145,8 @@ function range(from: number, size: number): number[] {
   return Array.from({ length: size }, (_, index) => from + index);
 }
 
-function number({ step }: Entry): number {
-  return step.id ?? Number.MAX_SAFE_INTEGER;
+function number(entry: Entry | undefined): number {
+  return entry?.step.id ?? Number.MAX_SAFE_INTEGER;
 }
 
 function nameKey({ type, name }: Step): string {

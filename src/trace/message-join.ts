@@ -1,4 +1,4 @@
-import type { Millis, Step, WorkflowRun } from "../model/run.ts";
+import type { Millis, Step, StepGroup, WorkflowRun } from "../model/run.ts";
 import { isParallel, matchPlans } from "./message-plans.ts";
 import type { Message, MessageLog } from "./messages.ts";
 
@@ -34,9 +34,13 @@ export function joinMessages(run: Pick<WorkflowRun, "groups">, log: MessageLog):
   const forks: (Message | undefined)[] = [];
   let carrier: Message | undefined;
   let made: Millis | undefined;
+  let number: number | undefined = 0;
   const steps = run.groups.map((group, position) => {
     const parallel = isParallel(group);
     const own = owns[position] ?? [];
+    // A number that is skipped is that of a step of which the log lost everything, and so the message that led here.
+    if (number !== undefined && firstNumber(group) > number + 1) carrier = undefined;
+    number = lastNumber(group) ?? (group.steps[0]?.type === "Initial" ? number : undefined);
     forks.push(parallel ? carrier : undefined);
     const members = group.steps.map((step, index): StepMessages => {
       const isNext = group.type === "next";
@@ -54,6 +58,15 @@ export function joinMessages(run: Pick<WorkflowRun, "groups">, log: MessageLog):
     return members;
   });
   return { steps, forks, last: carrier };
+}
+
+function firstNumber({ steps }: StepGroup): number {
+  return steps.reduce((first, { id }) => Math.min(first, id ?? 0), Number.POSITIVE_INFINITY);
+}
+
+/** Undefined where a step has none. */
+function lastNumber({ steps }: StepGroup): number | undefined {
+  return steps.reduce<number | undefined>((last, { id }) => (last === undefined || id === undefined ? undefined : Math.max(last, id)), 0);
 }
 
 /** Of parallel results the last one made: only its delivery holds them all, so it goes on. */

@@ -1,4 +1,5 @@
 import type { Millis, Step, StepGroup } from "../model/run.ts";
+import { byEnd, likeliestPlans } from "./likeliest-plans.ts";
 import { type Message, madeAt } from "./messages.ts";
 
 /** Which plan each parallel step was executed by. A plan says its step's name and type, but no number. */
@@ -37,9 +38,6 @@ export function matchPlans(
   return { plans: matched, left: [...left, plans.slice(next)] };
 }
 
-/** ms; an endpoint answers sooner than that once it has handed in a result. */
-const SECOND = 1_000;
-
 interface Member {
   readonly step: Step;
   readonly index: number;
@@ -61,32 +59,19 @@ function matchGroup(members: readonly Member[], pool: readonly Message[]): { pla
   ];
   for (const [ofMember, ofPlan] of keys) {
     if (free.length === 0) break;
-    const byKey = Map.groupBy(free.toSorted(byEnd), ofPlan);
     const open = members.filter(({ index }) => plans[index] === undefined).toSorted(byResult);
-    for (const member of open) plans[member.index] = takeLikeliest(byKey.get(ofMember(member)) ?? [], resultTime(member));
-    free = [...byKey.values()].flat();
+    const membersOf = Map.groupBy(open, ofMember);
+    free = [...Map.groupBy(free.toSorted(byEnd), ofPlan)].flatMap(([key, equals]) => {
+      const wanting = membersOf.get(key) ?? [];
+      const { taken, left } = likeliestPlans(
+        equals,
+        wanting.map(({ own }) => own),
+      );
+      for (const [place, { index }] of wanting.entries()) plans[index] = taken[place];
+      return left;
+    });
   }
   return { plans, left: free.toSorted((a, b) => madeAt(a) - madeAt(b)) };
-}
-
-/** @param plans by their ends; the one that is returned is taken out of them. */
-function takeLikeliest(plans: Message[], made: Millis): Message | undefined {
-  const possible = plans.filter((plan) => couldMake(plan, made));
-  const [first] = possible;
-  // Where the first was at work long after, it is rather one whose end the log lost.
-  const isNear = first === undefined || endOf(first) - made <= SECOND;
-  const likeliest = (isNear ? undefined : possible.find((plan) => !hasEnd(plan))) ?? first ?? plans[0];
-  if (likeliest !== undefined) plans.splice(plans.indexOf(likeliest), 1);
-  return likeliest;
-}
-
-/** It had begun by then, and was not over. */
-function couldMake(plan: Message, made: Millis): boolean {
-  return (plan.attempts[0]?.start ?? 0) <= made && (!hasEnd(plan) || endOf(plan) >= made || made === Number.POSITIVE_INFINITY);
-}
-
-function hasEnd(plan: Message): boolean {
-  return plan.attempts.at(-1)?.end !== undefined;
 }
 
 function nameAndType(step: Step | undefined): string {
@@ -95,22 +80,9 @@ function nameAndType(step: Step | undefined): string {
 
 /** Those without a result last: theirs are the plans that failed or never ended. */
 function byResult(a: Member, b: Member): number {
-  return difference(resultTime(a), resultTime(b)) || a.index - b.index;
+  return resultTime(a) - resultTime(b) || a.index - b.index;
 }
 
 function resultTime({ own }: Member): Millis {
   return own === undefined ? Number.POSITIVE_INFINITY : madeAt(own);
-}
-
-function byEnd(a: Message, b: Message): number {
-  return Number(a.failed) - Number(b.failed) || difference(endOf(a), endOf(b));
-}
-
-function endOf({ attempts, failed }: Message): Millis {
-  return failed ? 0 : (attempts.at(-1)?.end ?? Number.POSITIVE_INFINITY);
-}
-
-/** Two infinities are equal. */
-function difference(a: number, b: number): number {
-  return a === b ? 0 : a - b;
 }
