@@ -57,13 +57,13 @@ function begunOnly(log: MessageLog, results: readonly Entry[]): Entry[] {
   const requests = log.messages
     .filter(({ role }) => role === "toCallback")
     .map((message) => ({ step: message.step, time: madeAt(message) }));
-  const untold = log.messages.flatMap(({ role, failed, step }) => (role === "fromCallback" && failed && step ? [keyOf(step)] : []));
+  const untold = new Set(log.messages.flatMap(({ role, failed, step }) => (role === "fromCallback" && failed && step ? [keyOf(step)] : [])));
   const done = new Set(results.flatMap(({ step }) => [keyOf(step), nameKey(step)]));
   const entries: Entry[] = [];
   for (const { step, time } of [...requests, ...log.markers]) {
     if (step === undefined || done.has(keyOf(step))) continue;
     done.add(keyOf(step));
-    const state = untold.includes(keyOf(step)) ? "STEP_FAILED" : stateWithoutResult(log);
+    const state = untold.has(keyOf(step)) ? "STEP_FAILED" : stateWithoutResult(log);
     const createdAt = state === "STEP_SUCCESS" ? undefined : time;
     entries.push({ step: { ...step, messageId: undefined, state, createdAt }, made: time, result: undefined });
   }
@@ -88,6 +88,7 @@ function beginsLate({ messages }: MessageLog): boolean {
 function grouped(entries: readonly Entry[], late: boolean): { groups: Group[]; next: number | undefined } {
   const numbered = entries.every(({ step }) => step.id !== undefined);
   const sorted = entries.toSorted((a, b) => (numbered ? number(a) - number(b) : 0) || a.made - b.made);
+  if (late && sorted.length === 0) return { groups: [], next: undefined };
   if (!late || (numbered && number(sorted[0]) === 1)) return filled(sorted, numbered ? number : undefined, 1);
   const next = number(sorted.at(-1)) + 1;
   const mirrored = filled(sorted.toReversed(), numbered ? (entry) => -number(entry) : undefined, 1 - next);
