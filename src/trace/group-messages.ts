@@ -57,7 +57,9 @@ function begunOnly(log: MessageLog, results: readonly Entry[]): Entry[] {
   const requests = log.messages
     .filter(({ role }) => role === "toCallback")
     .map((message) => ({ step: message.step, time: madeAt(message) }));
-  const untold = new Set(log.messages.flatMap(({ role, failed, step }) => (role === "fromCallback" && failed && step ? [keyOf(step)] : [])));
+  const untold = new Set(
+    log.messages.flatMap(({ role, failed, step }) => (role === "fromCallback" && failed && step ? [keyOf(step)] : [])),
+  );
   const done = new Set(results.flatMap(({ step }) => [keyOf(step), nameKey(step)]));
   const entries: Entry[] = [];
   for (const { step, time } of [...requests, ...log.markers]) {

@@ -100,9 +100,9 @@ function isAnothers({ end, retryAt, settled }: Draft, { state, time, nextDeliver
   return isSaidAtOnce && end !== undefined && time - end > AT_ONCE;
 }
 
-/** Nothing is known of that attempt but how it ended; without any before it, not even that it was one. */
+/** Nothing is known of that attempt but how it ended. */
 function lost(attempts: Draft[], event: MessageEvent): false {
-  if (attempts.length > 0) attempts.push({ start: undefined, ...ending(event), settled: true });
+  attempts.push({ start: undefined, ...ending(event), settled: true });
   return false;
 }
 

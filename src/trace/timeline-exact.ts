@@ -17,6 +17,9 @@ export interface Exact {
   readonly asked?: Millis | undefined;
 }
 
+/** ms; the engine's own work for one request. */
+const AT_ONCE = 50;
+
 /**
  * Execution = ACTIVE of the message before → CREATED of the step's own; a parallel step's = ACTIVE of its plan;
  * a Call's = ACTIVE → DELIVERED of its request; a sleep = CREATED → ACTIVE; a wait or an invocation = since it
@@ -62,8 +65,8 @@ function callTimes(step: Step, { toCallback, fromCallback }: StepMessages, minQu
   if (toCallback === undefined) return { errors: [], parts: [] };
   const answered = hasResult(step) ? fromCallback?.created : undefined;
   const request = execution(toCallback, undefined, minQueue);
-  // Its answer is passed on at once: if it comes much later than that, or alone, the log lost what it was the answer to.
-  if (answered !== undefined && (request.end === undefined || answered - request.end > minQueue)) {
+  // The answer is passed on at once: if that comes later, or alone, the log lost what it was the answer to.
+  if (answered !== undefined && (request.end === undefined || answered - request.end > AT_ONCE)) {
     return execution(toCallback, answered, minQueue);
   }
   const errors = request.errors.slice(0, Math.max(0, request.attempts - 1));

@@ -60,8 +60,35 @@ test("holes are seen where the log shows them", () => {
   expect(attempts([1, "ACTIVE"], [20, "ACTIVE"], [25, "DELIVERED"])).toBe("1–?! 20–25 incomplete");
   expect(attempts([5, "ERROR", error], [20, "ACTIVE"], [25, "DELIVERED"])).toBe("?–5!500 20–25 incomplete");
   expect(attempts([5, "DELIVERED"])).toBe("?–5 incomplete");
-  expect(attempts([5, "RETRY"], [20, "ACTIVE"])).toBe("20–? incomplete");
-  expect(attempts([5, "FAILED"])).toBe("incomplete");
+  expect(attempts([5, "RETRY"], [20, "ACTIVE"])).toBe("?–5! 20–? incomplete");
+  expect(attempts([5, "FAILED"])).toBe("?–5! incomplete");
+});
+
+test("an attempt of which nothing is left but that it was retried, or the last one, is one of its own", () => {
+  const retried: Line[] = [
+    [1, "ACTIVE"],
+    [5, "ERROR", error],
+    [5, "RETRY", { nextDeliveryTime: at(19) }],
+  ];
+  expect(attempts(...retried, [25, "RETRY", { nextDeliveryTime: at(90) }], [91, "ACTIVE"], [95, "DELIVERED"])).toBe(
+    "1–5!500→19 ?–25!→90 91–95 incomplete",
+  );
+  expect(attempts(...retried, [25, "FAILED"])).toBe("1–5!500→19 ?–25! incomplete");
+  const announced = { ...error, nextDeliveryTime: at(19) };
+  expect(attempts([1, "ACTIVE"], [5, "ERROR", announced], [25, "FAILED"]), "its ERROR announced it").toBe("1–5!500→19 ?–25! incomplete");
+  expect(attempts([1, "ACTIVE"], [5, "ERROR", announced], [6, "RETRY"], [20, "ACTIVE"])).toBe("1–5!500→19 20–?");
+});
+
+test("what came of an attempt is said at once: long after its end it is said of another", () => {
+  expect(attempts([1, "ACTIVE"], [5, "ERROR", error], [1_005, "FAILED"])).toBe("1–5!500");
+  expect(attempts([1, "ACTIVE"], [5, "ERROR", error], [1_006, "FAILED"])).toBe("1–5!500 ?–1006! incomplete");
+  expect(attempts([1, "ACTIVE"], [5, "ERROR", error], [2_000, "RETRY", { nextDeliveryTime: at(9_000) }])).toBe(
+    "1–5!500 ?–2000!→9000 incomplete",
+  );
+  const atItsTime: Line = [2_000, "RETRY", { nextDeliveryTime: at(2_000) }];
+  expect(attempts([1, "ACTIVE"], [5, "ERROR", error], atItsTime, [2_001, "ACTIVE"]), "said when the next one is due").toBe(
+    "1–5!500→2000 2001–?",
+  );
 });
 
 test("no events, no attempts", () => {

@@ -206,3 +206,24 @@ test("a run that the grouped log shows behind is brought up to date, with what o
   const ended: WorkflowRun = aRun(900, [group(step("Run", "a", 100))]);
   expect(broughtUpToDate(ended, events)).toBe(ended);
 });
+
+test("where the log begins late, what is left of a fork is its end, counted from what follows it", () => {
+  const wide = (name: string, id: number | undefined, made: number) => run(name, id, made, { concurrent: 5 });
+  const left = [...wide("e", 5, 500), ...wide("f", 6, 600), ...run("after", 7, 700), end("RUN_SUCCESS")];
+  expect(groups(...left)).toEqual(["parallel: e#5 SUCCESS | f#6 SUCCESS", "sequential: after#7 SUCCESS"]);
+  expect(groups(...wide("c", 3, 300), ...left.slice(3)), "nothing but the third, and the last").toEqual([
+    "parallel: c#3 SUCCESS | f#6 SUCCESS",
+    "sequential: after#7 SUCCESS",
+  ]);
+  const two = (name: string, id: number, made: number) => run(name, id, made, { concurrent: 2 });
+  expect(groups(...two("b", 2, 200), ...two("c", 3, 300), ...two("d", 4, 350), ...run("after", 5, 700), end("RUN_SUCCESS"))).toEqual([
+    "parallel: b#2 SUCCESS",
+    "parallel: c#3 SUCCESS | d#4 SUCCESS",
+    "sequential: after#5 SUCCESS",
+  ]);
+  const unnumbered = ["b", "c", "d"].flatMap((name, i) => run(name, undefined, 200 + i, { concurrent: 2, callType: "parallelResult" }));
+  expect(groups(...unnumbered, end("RUN_SUCCESS"))).toEqual(["parallel: b# SUCCESS", "parallel: c# SUCCESS | d# SUCCESS"]);
+  expect(groups(...plan("a", 10), ...plan("b", 10), end("RUN_CANCELED")), "of plans alone nobody knows the numbers").toEqual([
+    "parallel: a# CANCELED | b# CANCELED",
+  ]);
+});

@@ -145,14 +145,50 @@ test("where the last attempts of a call are missing, its end is not that of an a
   expect(times(byRequest, [...init(), ...request()])).toEqual(["~12–4000"]);
 });
 
+test("a call whose end is missing ends with its answer, or else when that had been passed on, which is said", () => {
+  const call = step("Call", "c", 3_000, { id: 1, messageId: "m1" });
+  const run = aRun(4_000, [group(call), group(step("Run", "b", 3_900, { id: 2, messageId: "m2" }))]);
+  const about = (callType: string) => info("Call", "c", { id: 1, callType });
+  const request = message("m0", about("toCallback"), [10, "CREATED"], [12, "ACTIVE"]);
+  const back = message("back", about("fromCallback"), [800, "CREATED"], [801, "ACTIVE"], [3_001, "DELIVERED"]);
+  const own = message("m1", about("step"), [3_000, "CREATED"], [3_002, "ACTIVE"]);
+  expect(times(run, [...init(), ...request, ...back, ...own])[0]).toBe("12–800");
+  expect(times(run, [...init(), ...request, ...own])[0]).toBe("~12–3000");
+  const failed = message("m0", about("toCallback"), [10, "CREATED"], [12, "ACTIVE"], [90, "DELIVERED"]);
+  expect(times(run, [...init(), ...failed, ...back, ...own])[0], "the one before the last was answered, too").toBe("12–800");
+  expect(times(run, [...init(), ...request, ...back, ...own.slice(0, 1)])[1], "not before its message was made").toBe("~3000–3900");
+});
+
+test("a lost attempt does not end the step with the one before it", () => {
+  const failed = aRun(5_090, [...twoRuns.groups.slice(1, 2), next({ messageId: "m1", errors: [error(200, 500), error(5_088, 500)] })], {
+    state: "RUN_FAILED",
+  });
+  const left = message(
+    "m1",
+    result("a", 1),
+    [100, "CREATED"],
+    [105, "ACTIVE"],
+    [200, "ERROR", { responseStatus: 500 }],
+    [200, "RETRY", { nextDeliveryTime: at(5_060) }],
+    [5_088, "FAILED"],
+  );
+  const log = [...init(), ...left, event(5_090, "RUN_FAILED")];
+  expect(times(failed, log)[1]).toBe("105–5088");
+  expect(timeline(failed, log).steps[2]).toMatchObject({ attempts: 2, adjusted: false });
+});
+
+test("a step whose number does not follow was not begun by the message before it", () => {
+  const gap = aRun(1_000, [group(step("Run", "b", 900, { id: 2, messageId: "m2" }))]);
+  expect(times(gap, [...init(), ...second, success(1_000)])).toEqual(["~2–900"]);
+});
+
 test("where the first attempts are missing, those that are there do not say when the step began", () => {
   const log = [
     ...init(),
     ...second,
     ...message("m1", result("a", 1), [100, "CREATED"], [200, "RETRY", { nextDeliveryTime: at(400) }], [401, "ACTIVE"], [910, "DELIVERED"]),
   ];
-  expect(times(twoRuns, log, 1_000)[1]).toBe("401–900");
-  expect(times(twoRuns, log, 200)[1], "later than a queue that is not told from work").toBe("~100–900");
+  expect(times(twoRuns, log, 1_000)[1]).toBe("~100–900");
 });
 
 test("an attempt that failed after it had made the result is none of the step's", () => {
@@ -434,6 +470,17 @@ describe("waits and invocations", () => {
     const made = [2_000, 5_000, 8_000].flatMap((time, i) => message(`m${i + 1}`, info("Wait", "w"), [time, "CREATED"]));
     const named = [10, 2_010].map((time) => event(time, "WAITER_ADDED", { step: info("Wait", "w") }));
     expect(times(twice, [...init(), ...made, ...named, event(5_010, "WAITER_ADDED")])).toEqual(["10–2000", "2010–5000", "5010–8000"]);
+  });
+
+  test("one that shows its start ends no later than when what follows it began", () => {
+    const fork = group(
+      step("Wait", "w", 7, { id: 1, messageId: "m1", concurrent: 2 }),
+      step("Run", "r", 5_021, { id: 2, messageId: "m2", concurrent: 2 }),
+    );
+    const forked = aRun(6_000, [fork, group(step("Run", "after", 5_055, { id: 3, messageId: "m3" }))]);
+    const left = message("m2", info("Run", "r", { id: 2, concurrent: 2 }), [5_021, "CREATED"], [5_022, "ACTIVE"]);
+    const [wait, , after] = timeline(forked, [...init(), ...left]).steps.slice(1);
+    expect([words(wait!), words(after!), after?.adjusted]).toEqual(["~2–5022", "5022–5055", false]);
   });
 
   test("without a marker the grouped log's start counts", () => {
