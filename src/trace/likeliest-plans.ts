@@ -78,7 +78,7 @@ function leastBut(heap: Candidate[], isOut: (one: Candidate) => boolean): Candid
   return heap[0];
 }
 
-/** A binary heap: none has a lesser place than the one at half its index. */
+/** A binary heap: none has a lesser place than the one above it, at half its index. */
 function push(heap: Candidate[], one: Candidate): void {
   let at = heap.push(one) - 1;
   for (let up = (at - 1) >> 1; at > 0 && isLess(one, heap[up]); up = (at - 1) >> 1) at = swap(heap, at, up);

@@ -80,6 +80,7 @@ function nameAndType(step: Step | undefined): string {
 
 /** Those without a result last: theirs are the plans that failed or never ended. */
 function byResult(a: Member, b: Member): number {
+  // Two infinities have no difference: NaN.
   return resultTime(a) - resultTime(b) || a.index - b.index;
 }
 

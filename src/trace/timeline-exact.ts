@@ -7,7 +7,7 @@ import { hasResult } from "./timeline-statement.ts";
 export interface Exact {
   readonly start?: Millis | undefined;
   readonly end?: Millis | undefined;
-  /** Where its start is not known: it was later than that. */
+  /** Where its start is not known: no earlier than that. */
   readonly notBefore?: Millis | undefined;
   /** Of a step that is executed: undefined for a sleep or a wait. */
   readonly attempts?: number;
@@ -63,7 +63,7 @@ function sleepTimes({ executing, own }: StepMessages, minQueue: Millis): Exact {
 /** The request alone: its answer's way to the endpoint is a delivery like others. */
 function callTimes(step: Step, { toCallback, fromCallback }: StepMessages, minQueue: Millis): Exact {
   if (toCallback === undefined) return { errors: [], parts: [] };
-  const answered = hasResult(step) ? fromCallback?.created : undefined;
+  const answered = hasResult(step) && !toCallback.failed ? fromCallback?.created : undefined;
   const request = execution(toCallback, undefined, minQueue);
   // The answer is passed on at once: if that comes later, or alone, the log lost what it was the answer to.
   if (answered !== undefined && (request.end === undefined || answered - request.end > AT_ONCE)) {

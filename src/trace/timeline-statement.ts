@@ -8,7 +8,7 @@ import { httpDate } from "./instant.ts";
 export interface Statement {
   readonly start?: Millis | undefined;
   readonly end?: Millis | undefined;
-  /** Where the start is open: it was later than that. */
+  /** Where the start is open: no earlier than that. */
   readonly notBefore?: Millis | undefined;
   /** A canceled run cuts it: its end is a plan, not something that happened. */
   readonly planned?: boolean;

@@ -406,6 +406,9 @@ describe("calls", () => {
   test("the last answer is the call's result, not one of its failed attempts", () => {
     const refused = message("out", about("toCallback"), [5, "CREATED"], [6, "ACTIVE"], [1_490, "ERROR"], [1_490, "FAILED"]);
     expect(timeline(run(), [...init(), ...refused, ...back, ...own]).steps[1]).toMatchObject({ attempts: 1, step: { errors: [] } });
+    const earlier = refused.map((one) => (one.time === at(1_490) ? { ...one, time: at(1_400) } : one));
+    const [pay] = timeline(run(), [...init(), ...earlier, ...back, ...own]).steps.slice(1);
+    expect([words(pay!), pay?.step.errors], "given up, whenever that was passed on").toEqual(["6–1400", []]);
   });
 
   test("found by its number, whichever of its messages the grouped log names", () => {
