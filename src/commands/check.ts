@@ -5,6 +5,7 @@ import type { MappingSettings } from "../trace/config.ts";
 import { guessedHost, nameRun } from "../trace/naming.ts";
 import { serviceNameOf } from "../trace/service-name.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
+import { describeConfig } from "./check-text.ts";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
 import { probeDestination, probeSource, type Seen } from "./probe.ts";
 import { mappingSettings } from "./wire.ts";
@@ -27,12 +28,11 @@ export async function check(argv: readonly string[], io: CommandIo, connections:
   if (values.explain !== undefined && !isWebUrl(values.explain))
     throw new CommandError(`--explain: expected a URL such as https://app.example.com/api/order, found ${JSON.stringify(values.explain)}`);
   const secrets = values.explain === undefined || values.connect === true;
-  const { config, file, serviceName, unset } = commandConfig(values, io, { source: true, destination: true, secrets });
+  const { config, file, serviceName, unset, originOf } = commandConfig(values, io, { source: true, destination: true, secrets });
   for (const secret of unset) io.stderr.write(`warning: ${secret}\n`);
   const print = (line: string) => void io.stdout.write(`${line}\n`);
   print(`${file ?? "environment variables"}: valid${unset.length === 0 ? "" : ", but for secrets that are not set here"}`);
-  for (const { name, url, type } of config.sources) print(`source ${name}: ${type} ${url}`);
-  for (const destination of config.destinations) print(`destination ${destination.name}: ${describeDestination(destination)}`);
+  for (const line of describeConfig(config, originOf)) print(line);
   const settings = mappingSettings(config, serviceName);
   if (values.explain !== undefined) {
     for (const line of explain({ url: values.explain, labels: values.label ?? [] }, settings)) print(line);
@@ -42,12 +42,6 @@ export async function check(argv: readonly string[], io: CommandIo, connections:
 
 function isWebUrl(text: string): boolean {
   return /^https?:$/.test(URL.parse(text)?.protocol ?? "");
-}
-
-function describeDestination(destination: Config["destinations"][number]): string {
-  if (destination.type === "console") return "console";
-  if (destination.type === "file") return `file ${destination.path}`;
-  return `${destination.type} ${destination.traces_endpoint ?? destination.endpoint}, ${destination.encoding}`;
 }
 
 /** One line a fact: the rule that a run meets and what it is called then. */

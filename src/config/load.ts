@@ -2,10 +2,11 @@ import { resolve } from "node:path";
 import { DEFAULT_ENDPOINT, implicitDestination, implicitSource, layers, namesEndpoint, type Variables } from "./environment.ts";
 import { readFiles } from "./files.ts";
 import { type Filled, fill, valueAt } from "./fill.ts";
+import { type Origin, originAt } from "./origin.ts";
 import { formatProblems, problemsOf } from "./problems.ts";
 import { type Environment, expand, hasFileReference } from "./references.ts";
 import type { Config } from "./schema.ts";
-import { merge, type Problem, type Tree, type TreeMap } from "./tree.ts";
+import { merge, type Path, type Problem, type Tree, type TreeMap } from "./tree.ts";
 import { validate } from "./validate.ts";
 import { Secret } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
@@ -26,6 +27,8 @@ export type LoadResult =
   | {
       readonly ok: true;
       readonly config: Config;
+      /** Where the value at a path of `config` came from: asked before one is shown. */
+      readonly originOf: (path: Path) => Origin;
       readonly file?: string;
       /** `OTEL_SERVICE_NAME`, only where there is no file: one name for all runs. */
       readonly serviceName?: string;
@@ -55,6 +58,7 @@ export function loadConfig(input: LoadInput): LoadResult {
   return {
     ok: true,
     config,
+    originOf: (path) => originAt(tree, path),
     warnings: [...notes, ...warningsOf(config)],
     unset: formatProblems(unset),
     ...(file !== undefined && { file }),

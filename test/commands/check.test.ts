@@ -1,5 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { type Connections, check } from "../../src/commands/check.ts";
 import type { Destination, Outcome } from "../../src/destinations/destination.ts";
 import type { Reply, RunPage, RunSource } from "../../src/sources/source.ts";
@@ -62,6 +64,83 @@ test("environment variables alone are checked too, and warnings go to stderr", a
   const { code, out, err } = await checked([]);
   expect([code, out.split("\n")[0]]).toEqual([0, "environment variables: valid"]);
   expect(err).toBe("warning: nothing names a destination: sending to http://localhost:4318, OpenTelemetry's default\n");
+});
+
+describe("what is shown of a URL", () => {
+  const folders: string[] = [];
+  afterEach(() => {
+    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+  });
+  const SECRET = "canary-env-12345";
+  const environment = {
+    CANARY: SECRET,
+    CANARY_URL: `https://otlp.example.com:4318/${SECRET}?k=${SECRET}`,
+    REGION: "https://qstash.example.com",
+  };
+
+  /** What stdout says of one source's and one destination's URL. */
+  async function shown(source: object, destination: object): Promise<string[]> {
+    const folder = mkdtempSync(join(tmpdir(), "wfotel-check-"));
+    folders.push(folder);
+    const file = join(folder, "c.yaml");
+    writeFileSync(
+      file,
+      JSON.stringify({ sources: [{ name: "eu", token: "t", ...source }], destinations: [{ name: "a", ...destination }] }),
+    );
+    const { code, out, err } = await checked(["--config", file], never, environment);
+    expect(code).toBe(0);
+    expect(out + err).not.toContain(SECRET);
+    return out.split("\n").slice(1, -1);
+  }
+  const otlp = (over: object) => ({ type: "otlp-http", ...over });
+
+  test.each([
+    ["written in the file is as written", { traces_endpoint: "https://h.example.com/v1/traces" }, "https://h.example.com/v1/traces"],
+    [
+      "written with a key in its query is without that",
+      { endpoint: "https://h.example.com/x?api-key=abc&tenant=7" },
+      "https://h.example.com/x?api-key=REDACTED&tenant=7",
+    ],
+    [
+      "with a reference in its path is as written",
+      { endpoint: "https://h.example.com/${env:CANARY}/otlp" },
+      "https://h.example.com/${env:CANARY}/otlp",
+    ],
+    [
+      "with a reference in its query is as written",
+      { traces_endpoint: "https://h.example.com/v1/traces?k=${env:CANARY}" },
+      "https://h.example.com/v1/traces?k=${env:CANARY}",
+    ],
+    ["with a reference as its host is as written", { endpoint: "https://${env:CANARY}.example.com" }, "https://${env:CANARY}.example.com"],
+    ["that is one reference is its origin alone", { endpoint: "${env:CANARY_URL}" }, "https://otlp.example.com:4318/…"],
+  ])("one %s", async (_, destination, url) => {
+    expect(await shown({}, otlp(destination))).toEqual([
+      "source eu: upstash https://qstash.upstash.io",
+      `destination a: otlp-http ${url}, protobuf`,
+    ]);
+  });
+
+  test("a source's is treated alike, and so is a file's path", async () => {
+    const file = (path: string) => ({ type: "file", path });
+    expect(await shown({ url: "https://q.example.com/${env:CANARY}" }, file("${env:CANARY}.json"))).toEqual([
+      "source eu: upstash https://q.example.com/${env:CANARY}",
+      "destination a: file ${env:CANARY}.json",
+    ]);
+    const lines = await shown({ url: "${env:REGION:-https://qstash.upstash.io}" }, file("/var/out.json"));
+    expect(lines).toEqual(["source eu: upstash https://qstash.example.com", "destination a: file /var/out.json"]);
+  });
+
+  test("that is a variable's is its origin alone", async () => {
+    const { out } = await checked([], never, {
+      QSTASH_TOKEN: "t",
+      QSTASH_URL: `http://127.0.0.1:8080/${SECRET}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318",
+    });
+    expect(out.split("\n").slice(1, -1)).toEqual([
+      "source upstash: upstash http://127.0.0.1:8080/…",
+      "destination otlp: otlp-http http://127.0.0.1:4318, protobuf",
+    ]);
+  });
 });
 
 test("every error of a bad file ends it with exit code 2", async () => {
