@@ -48,7 +48,7 @@ export function createOtlpHttp(config: OtlpHttpConfig, { userAgent, now }: OtlpH
     async send(body, signal) {
       const secrets = secretHeaders(config);
       const headers = { "user-agent": userAgent, ...secrets, ...ownHeaders(config) };
-      const scrub = scrubber([...Object.values(secrets), ...target.searchParams.values()]);
+      const scrub = scrubber([...Object.values(secrets), ...target.searchParams.values(), ...keysInPath(target)]);
       const limit = withDeadline(signal, config.timeout);
       try {
         const payload = config.compression === "gzip" ? await zip(body, { level: 1 }) : body;
@@ -99,6 +99,11 @@ function refreshed(config: OtlpHttpConfig, old: TlsFiles): TlsFiles | undefined 
 /** Names in lower case, so that ours replace the user's and not one is sent twice. */
 function secretHeaders(config: OtlpHttpConfig): Record<string, string> {
   return Object.fromEntries(Object.entries(config.headers).map(([name, secret]) => [name.toLowerCase(), secret.reveal()]));
+}
+
+/** What stands in the path and is no plain word or version: some backends have their keys and tenants there. */
+function keysInPath({ pathname }: URL): string[] {
+  return pathname.split("/").filter((piece) => !/^(?:[a-z]*|v\d+)$/.test(piece));
 }
 
 function ownHeaders({ encoding, compression }: OtlpHttpConfig): Record<string, string> {

@@ -202,6 +202,15 @@ describe("secrets", () => {
     }
   });
 
+  it("that stand in the path are taken for such by their look; its plain words are not", async () => {
+    const to = await receiver({ respond: ({ path }) => ({ status: 404, body: `Cannot POST ${path}` }) });
+    const secret = "d41D8cd98f";
+    const at = { endpoint: `${to.url}/e/canary-env-12345/${secret}/otlp` };
+    expect(await send(at)).toMatchObject({
+      reason: expect.stringContaining("Cannot POST /e/[REDACTED]/[REDACTED]/otlp/v1/traces"),
+    });
+  });
+
   it("are read again on 401, and the request is tried again with the new one", async () => {
     const to = await receiver({ auth: { authorization: "new" } });
     const config = destinationSchema.parse({ name: "it", type: "otlp-http", endpoint: to.url, headers: { authorization: "old" } });

@@ -11,7 +11,7 @@ type Failure = Exclude<Reply<never>, { kind: "ok" } | { kind: "aborted" }>;
 export interface Words {
   /** Host and port of the API. */
   readonly host: string;
-  /** Path without its query, which may hold a user's names. */
+  /** Path below the source's URL, without its query, which may hold a user's names. */
   readonly path: string;
   /** Secrets that no text may hold. */
   readonly secrets: readonly string[];

@@ -91,7 +91,7 @@ async function askOnce<Value>(channel: Channel, request: Ask<Value>, token: stri
   };
   const { deadlineMs, read } = request;
   const result = await exchange(channel.http, { path, headers, deadlineMs, read }, monotonic, signal);
-  const reply = understand(channel, result, path, token);
+  const reply = understand(channel, result, request.path, token);
   const status = result.kind === "answer" ? result.status : undefined;
   observe({ purpose: request.purpose, outcome: "reason" in reply ? reply.reason : reply.kind, status, ms: monotonic() - startedAt });
   return reply;
@@ -114,7 +114,8 @@ function understand<Value>(channel: Channel, result: Exchange<Read<Value>>, path
   if (body?.kind === "unreadable") {
     return { kind: "unavailable", reason: "unreadable", message: `${base.host} answered ${status}, but ${body.reason}` };
   }
-  const words = { host: base.host, path: path.replace(/\?.*$/s, ""), secrets: [token, channel.token.reveal()] };
+  const prefix = base.pathname.replace(/\/+$/, "");
+  const words = { host: base.host, path: path.replace(/\?.*$/s, ""), secrets: [token, channel.token.reveal(), prefix] };
   const refusal = refusalOf(status, result.text, words);
   return refusal.kind === "unavailable" && pause > 0 ? { ...refusal, retryAfterMs: pause } : refusal;
 }

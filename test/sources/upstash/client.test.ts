@@ -123,6 +123,16 @@ test("404 on both paths is refused with a hint at the URL", async () => {
   expect(JSON.stringify(reply)).not.toContain("canary");
 });
 
+test.each([302, 400, 401, 404, 418, 429])(
+  "the path of the source's own URL comes out of no refusal: it may be a reference's (%i)",
+  async (status) => {
+    const { url } = await serve(({ url: asked }, response) => json(response, { error: `no ${asked} here` }, status));
+    const text = JSON.stringify(await sourceOf(`${url}/canary-path`).source.list({}, "newest", never));
+    expect(text).toContain(`${status} (no [REDACTED]/v2/`);
+    expect(text).not.toContain("canary-path");
+  },
+);
+
 test("400 is refused with the API's own words, without the token, on one line of at most 300 characters", async () => {
   const error = `bad cursor ${TOKEN}\n\u001b[31m Bearer abc.def ${"x".repeat(400)}`;
   const { url, asked } = await serve((_, response) => json(response, { error }, 400));
