@@ -1,3 +1,4 @@
+import { saysError } from "./says-error.ts";
 import { fields, varint } from "./wire.ts";
 
 /** An ExportTraceServiceResponse. */
@@ -6,17 +7,20 @@ export interface OtlpAnswer {
   readonly message: string;
 }
 
+const NOTHING: OtlpAnswer = { rejectedSpans: 0, message: "" };
+
 /**
  * The body of a 2xx answer in either encoding, whichever was sent: servers behind proxies answer in their own.
- * Undefined where it is no OTLP answer. Unknown fields are allowed, as the protocol wants it; but text can be
+ * Undefined where it is no OTLP answer, or says an error of its own. Unknown fields are allowed, as the protocol wants it; but text can be
  * well-formed protobuf by accident ("hi" is one), so there only where `contentType` says that it is protobuf.
  */
 export function parseAnswer(body: Uint8Array, contentType: string): OtlpAnswer | undefined {
-  if (body.length === 0) return { rejectedSpans: 0, message: "" };
+  if (body.length === 0) return NOTHING;
+  if (/problem\+json/i.test(contentType)) return undefined; // RFC 9457: what it tells is an error
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
-    if (text.trim() === "") return { rejectedSpans: 0, message: "" }; // a proxy's line break; no rejection can look like that
-    if (text.trimStart().startsWith("{")) return fromJson(JSON.parse(text));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(body).trim();
+    if (text === "") return NOTHING; // a proxy's line break; no rejection can look like that
+    if (text.startsWith("{")) return fromJson(JSON.parse(text));
   } catch {
     // not text, or not JSON
   }
@@ -28,7 +32,7 @@ export function parseAnswer(body: Uint8Array, contentType: string): OtlpAnswer |
 }
 
 function fromJson(answer: Readonly<Record<string, unknown>>): OtlpAnswer | undefined {
-  if (answer.error || answer.errors) return undefined; // a gateway's 200 that is none
+  if (saysError(answer)) return undefined;
   const partial = answer.partialSuccess ?? answer.partial_success ?? {};
   if (typeof partial !== "object") return undefined;
   const { rejectedSpans, rejected_spans, errorMessage, error_message } = partial as Readonly<Record<string, unknown>>;

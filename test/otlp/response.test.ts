@@ -62,6 +62,7 @@ describe("2xx", () => {
     ["HTML labelled as protobuf", "<html>", PROTOBUF],
     ["HTML labelled as JSON", "<html>", JSON_TYPE],
     ["text", "OK", {}],
+    ["a problem by its type", "{}", { "content-type": "application/problem+json" }],
     ["text that is protobuf by accident", "hi", { "content-type": "text/plain" }],
     ["JSON that is no object", "[]", JSON_TYPE],
     ["a gateway's error", '{"error":"quota"}', JSON_TYPE],
@@ -81,6 +82,92 @@ describe("2xx", () => {
       status: 200,
       reason: expect.stringContaining("no OTLP answer"),
     });
+  });
+
+  it.each([
+    { status: "ok" },
+    { status: "OK", message: "" },
+    { status: "success", data: { resultType: "matrix" } },
+    { status: "202 Accepted" },
+    { status: 200 },
+    { status: 1 },
+    { status: true },
+    { message: "accepted" },
+    { Message: "Request was successfully received." },
+    { message: "no errors" },
+    { msg: "success", code: 0 },
+    { code: 200, status: [{ name: "default", successful: 1, failed: 0 }] },
+    { code: "0", result: "SUCCESS_QUEUED" },
+    { code: "OK" },
+    { success: true, errors: [], messages: [], result: null },
+    { took: 3, errors: false, items: [] },
+    { ingested: 0, failed: 0, failures: [], processedBytes: 12 },
+    { ok: true, detail: null },
+    { accepted: 0, rejected: 0 },
+    { error: null, err: "", errorCode: 0 },
+    { rate_by_service: { "service:,env:": 1 } },
+    { requestId: "7f", time: "2026-01-01T00:00:00Z", host: "ingest-1", code: null },
+    { statusCode: 202, body: "" },
+    { partialSuccess: {}, status: { code: 0, message: "" } },
+  ])("with %j beside or instead of an OTLP answer is delivered", (body) => {
+    expect(outcome(200, JSON.stringify(body), JSON_TYPE)).toEqual({ kind: "delivered" });
+  });
+
+  it.each([
+    { code: 16, message: "unauthenticated" },
+    { code: 16 },
+    { code: "3" },
+    { code: "AccessDenied" },
+    { code: 401, message: "ok" },
+    { success: false, message: "invalid api key" },
+    { Success: "false" },
+    { ok: false },
+    { isOk: false },
+    { authenticated: false },
+    { accepted: false },
+    { status: "error" },
+    { status: "fail", data: { title: "x" } },
+    { status: "unauthorized" },
+    { status: "unsuccessful" },
+    { status: "not ok" },
+    { status: 16 },
+    { status: 403, title: "Forbidden" },
+    { status: "401" },
+    { status: false },
+    { status: { code: 7, message: "permission denied" } },
+    { statusCode: 401, body: "{}" },
+    { http_status: 503 },
+    { message: "invalid api key" },
+    { message: "Please sign in" },
+    { message: ["accepted", "quota exceeded"] },
+    { detail: "Not authenticated" },
+    { msg: "accepted, but dropped" },
+    { reason: "trial over" },
+    { result: "failure" },
+    { result: { success: false } },
+    { response: { error: "x" } },
+    { error: "quota" },
+    { error: {}, errors: ["x"] },
+    { error: true },
+    { error_description: "expired" },
+    { errorCode: "Unauthorized", errorMessage: "x" },
+    { errmsg: "x", errcode: 40001 },
+    { ingested: 0, failed: 1 },
+    { failures: [{ error: "x" }] },
+    { rejected: 5 },
+    { fault: { faultstring: "Invalid ApiKey" } },
+    { partialSuccess: {}, code: 13 },
+  ])("with %j says an error, and is misconfigured", (body) => {
+    expect(outcome(200, JSON.stringify(body), JSON_TYPE)).toMatchObject({
+      kind: "misconfigured",
+      status: 200,
+      reason: expect.stringContaining("no OTLP answer"),
+    });
+  });
+
+  it("that is nested without end says an error rather than nothing", () => {
+    const deep = `${'{"status":'.repeat(50)}0${"}".repeat(50)}`;
+    expect(outcome(200, deep, JSON_TYPE)).toMatchObject({ kind: "misconfigured" });
   });
 
   it("that goes on for more than is read is misconfigured", () => {
