@@ -143,7 +143,6 @@ async function runUntilStopped(
   const { metrics, health } = operation;
   signal.addEventListener("abort", () => health.condition("running", "it is being stopped"), { once: true });
   const onReload = (ok: boolean) => metrics.set("wfotel_config_last_reload_successful", {}, ok ? 1 : 0);
-  onReload(true);
   for (let event = "started"; ; event = "reloaded") {
     const { config } = parts.work;
     log.info({ sources: config.sources.map(({ name }) => name), destinations: config.destinations.map(({ name }) => name) }, event);

@@ -40,6 +40,7 @@ export function createOperation(config: Config, log: Logger): Operation {
   const { monotonic, now, sleep } = systemClock;
   const health = createHealth(monotonic);
   const metrics = createMetrics();
+  metrics.set("wfotel_config_last_reload_successful", {}, 1); // the one it starts with
   health.condition("state", "another process works on it");
   const startedAt = now();
   let parts: OpenedParts | undefined;

@@ -42,7 +42,7 @@ export function createMetrics(): Metrics {
         metric.observe({ labels, value, ...(traceId !== undefined && { exemplarLabels: { trace_id: traceId } }) });
     },
     async exposition(accept, samples) {
-      for (const metric of ofStatus) metric?.reset();
+      for (const metric of ofStatus) clear(metric);
       for (const { name, labels, value } of samples) {
         add(known.get(name), labels, value);
         put(known.get(name), labels, value);
@@ -60,8 +60,16 @@ function register(registry: Registry<OpenMetricsContentType>, name: string, defi
   const { type, help, labels, buckets } = definition;
   const common = { name, help, labelNames: [...labels], registers: [registry] };
   if (type === "counter") return new Counter(common);
-  if (type === "gauge") return new Gauge(common);
-  return new Histogram({ ...common, enableExemplars: true, ...(buckets && { buckets: [...buckets] }) });
+  if (type === "histogram") return new Histogram({ ...common, enableExemplars: true, ...(buckets && { buckets: [...buckets] }) });
+  const gauge = new Gauge(common);
+  clear(gauge);
+  return gauge;
+}
+
+/** prom-client starts a gauge without labels at 0, which nobody said. */
+function clear(metric: Metric | undefined): void {
+  metric?.reset();
+  if (metric instanceof Gauge) metric.remove({});
 }
 
 function add(metric: Metric | undefined, labels: Record<string, string>, by: number): void {

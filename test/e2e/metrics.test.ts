@@ -97,6 +97,22 @@ test("every metric of the table is exposed, but for those that need a fault", as
   expect(await bridge.stop()).toBe(0);
 });
 
+test("a second bridge that waits for the state says that it is not ready, and nothing that is not so", async () => {
+  const config = configure();
+  const first = await startBridge(["--config", config]);
+  const second = await startBridge(["--config", config]);
+  const own = async () => (await second.page("/metrics")).body.split("\n").filter((line) => line.startsWith("wfotel_"));
+  expect(await own()).toEqual([
+    expect.stringMatching(/^wfotel_build_info\{version="[^"]+"\} 1$/),
+    "wfotel_ready 0",
+    "wfotel_config_last_reload_successful 1",
+  ]);
+  expect(await first.stop()).toBe(0);
+  await eventually(async () => expect(await own()).toContain("wfotel_ready 1"));
+  expect(await own()).toContain("wfotel_state_max_bytes 1073741824");
+  expect(await second.stop()).toBe(0);
+});
+
 test("run metrics are left out where the file says so; exemplars name the trace where OpenMetrics is asked for", async () => {
   putRun();
   const config = configure({ telemetry: { run_metrics: false } });

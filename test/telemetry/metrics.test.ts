@@ -49,6 +49,16 @@ test("what the status says replaces what it said before: a destination that is g
   expect(lines((await metrics.exposition("", [])).body, "wfotel_destination_queue_runs")).toEqual([]);
 });
 
+test("a gauge says nothing before it is told, nor when the status does not tell it any more: 0 would be a lie", async () => {
+  const metrics = createMetrics();
+  const shown = async (samples: Parameters<typeof metrics.exposition>[1]) => lines((await metrics.exposition("", samples)).body, "wfotel_");
+  expect(await shown([])).toEqual([]);
+  metrics.set("wfotel_config_last_reload_successful", {}, 1);
+  const max = { name: "wfotel_state_max_bytes" as const, labels: {}, value: 5 };
+  expect(await shown([max])).toEqual(["wfotel_config_last_reload_successful 1", "wfotel_state_max_bytes 5"]);
+  expect(await shown([])).toEqual(["wfotel_config_last_reload_successful 1"]);
+});
+
 test("both formats tell the same, scraped in any order; exemplars only in OpenMetrics", async () => {
   const metrics = createMetrics();
   metrics.observe("wfotel_run_duration_seconds", { workflow: "a", outcome: "success" }, 3, TRACE);
