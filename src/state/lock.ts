@@ -28,6 +28,8 @@ export function tryLock(path: string): WorkerLock | undefined {
   try {
     makeFolder(dirname(path));
     file = new DatabaseSync(path, { timeout: 0 });
+    // Nothing is ever written, so there is nothing to roll back: without this, a journal that others may read lies beside it.
+    file.exec("PRAGMA journal_mode = MEMORY");
     file.exec("BEGIN EXCLUSIVE");
     chmodSync(path, 0o600);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -38,6 +38,23 @@ test("one holder at a time, in one process as well; released, it is free", () =>
   tryLock(path)?.release();
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(statSync(join(folder, "state")).mode & 0o777).toBe(0o700);
+});
+
+test("while it is held there is one file, which nobody else may read", () => {
+  const lock = tryLock(path);
+  const files = readdirSync(join(folder, "state"));
+  expect(files.map((file) => [file, statSync(join(folder, "state", file)).mode & 0o777])).toEqual([["wfotel.db.lock", 0o600]]);
+  lock?.release();
+});
+
+test("what an earlier version left behind, killed, is no obstacle", () => {
+  mkdirSync(join(folder, "state"));
+  for (const file of [path, `${path}-journal`]) writeFileSync(file, "", { mode: 0o644 });
+  const lock = tryLock(path);
+  expect(lock).toBeDefined();
+  expect(tryLock(path)).toBeUndefined();
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  lock?.release();
 });
 
 test("the lock of a process that is killed -9 is free at once", async () => {
