@@ -57,7 +57,9 @@ async function list({ values, ids, path, io }: Call): Promise<number> {
   const entries = await withState(path, { readOnly: true }, (store) => find(store, values, ids));
   if (values.json) io.stdout.write(`${JSON.stringify(entries.map(entryJson), null, 2)}\n`);
   else if (entries.length > 0) io.stdout.write(listText(entries, Date.now(), terminalOf(io)));
-  else io.stderr.write("nothing is quarantined\n");
+  const chosen = ids.length > 0 || values.destination !== undefined || values.run !== undefined;
+  if (entries.length === 0 && chosen) throw nothing();
+  if (entries.length === 0 && !values.json) io.stderr.write("nothing is quarantined\n");
   return EXIT.done;
 }
 

@@ -21,6 +21,7 @@ async function run(...args: string[]) {
   const { io, out, err } = commandIo({ cwd: folder, env: { WFOTEL_STATE: path } });
   const code = await quarantine(args, io).catch((error: unknown) => {
     if (!(error instanceof CommandError)) throw error;
+    io.stderr.write(`${error.message}\n`); // as cli.ts does
     return error.exitCode;
   });
   return { code, out: out(), err: err() };
@@ -95,7 +96,15 @@ test("the list is aligned, filtered, and prints no control character of a run's 
     ].join("\n"),
   );
   expect((await run("list", "--run", "wfr_1", "--json")).out).toContain('"destination": "jaeger"');
-  expect(JSON.parse((await run("list", "--destination", "honeycomb", "--json")).out)).toEqual([]);
+});
+
+test("a list of what does not match is exit code 4, and does not say that nothing is there", async () => {
+  await fill(twoEntries);
+  const err = expect.stringContaining("nothing in the quarantine matches");
+  for (const filter of [["--run", "nope"], ["--destination", "honeycomb"], ["99"]]) {
+    expect(await run("list", ...filter), filter.join(" ")).toEqual({ code: 4, out: "", err });
+    expect(await run("list", ...filter, "--json"), filter.join(" ")).toEqual({ code: 4, out: "[]\n", err });
+  }
 });
 
 test("an entry whose bytes are gone is shown without its spans, and cannot be written to a file", async () => {
