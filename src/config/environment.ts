@@ -87,6 +87,19 @@ export function implicitSource(vars: Variables): Tree | undefined {
   return map(token.place, { name: leaf(token.place, DEFAULT_NAME), url: variable("QSTASH_URL", vars), token });
 }
 
+/**
+ * QSTASH_URL counts for the implicit source alone (a file's own have their tokens, which no other host may get): said
+ * where it differs from what is read in its place. `sources` as they are read, `written` as they stand in the tree.
+ */
+export function unusedUrl(vars: Variables, sources: readonly { name: string; url: string }[], written: Tree | undefined): string[] {
+  const given = read("QSTASH_URL", vars);
+  const [first] = sources;
+  const named = written?.kind === "list" && written.items.some((item) => item.kind === "map" && item.entries.has("url"));
+  if (given === undefined || first === undefined || named || URL.parse(given)?.href === new URL(first.url).href) return [];
+  const hint = "give the source's url, as in url: ${env:QSTASH_URL}";
+  return [`QSTASH_URL is set but not used: source ${first.name} reads ${first.url}; ${hint}`];
+}
+
 const EXPORTER = "OTEL_EXPORTER_OTLP_";
 
 /** Whether a variable says where traces go. */

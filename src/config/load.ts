@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
-import { DEFAULT_ENDPOINT, implicitDestination, implicitSource, layers, namesEndpoint, type Variables } from "./environment.ts";
+import { DEFAULT_ENDPOINT, implicitDestination, implicitSource, layers, namesEndpoint, unusedUrl, type Variables } from "./environment.ts";
 import { readFiles } from "./files.ts";
 import { type Filled, fill, valueAt } from "./fill.ts";
 import { type Origin, originAt } from "./origin.ts";
 import { formatProblems, problemsOf } from "./problems.ts";
 import { type Environment, expand, hasFileReference } from "./references.ts";
 import type { Config } from "./schema.ts";
-import { merge, type Path, type Problem, type Tree, type TreeMap } from "./tree.ts";
+import { entryAt, merge, type Path, type Problem, type Tree, type TreeMap } from "./tree.ts";
 import { validate } from "./validate.ts";
 import { Secret } from "./values.ts";
 import { warningsOf } from "./warnings.ts";
@@ -54,6 +54,7 @@ export function loadConfig(input: LoadInput): LoadResult {
   const config = check(tree, input.env, problems);
   const unset = input.require?.secrets === false ? problems.filter((problem) => problem.unset) : [];
   if (config === undefined || problems.length > unset.length) return { ok: false, errors: formatProblems(withoutConsequences(problems)) };
+  if (input.require?.source !== false) notes.push(...unusedUrl(vars, config.sources, entryAt(tree, ["sources"])?.value));
   config.state.path = resolve(vars.directory, config.state.path);
   return {
     ok: true,

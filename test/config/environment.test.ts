@@ -64,6 +64,37 @@ describe("with no file", () => {
   });
 });
 
+describe("QSTASH_URL beside a file that has sources", () => {
+  const url = { QSTASH_URL: "https://canary.example.com/canary-path" };
+  const warnings = (env: Record<string, string>, sources: string) =>
+    loaded(env, file(`sources: ${sources}\ndestinations: [{ name: out, type: console }]\n`)).warnings;
+  const ignored =
+    "QSTASH_URL is set but not used: source eu reads https://qstash.upstash.io; give the source's url, as in url: ${env:QSTASH_URL}";
+
+  test("is warned about where no source gives a url; its value is not shown", () => {
+    expect(warnings(url, "[{ name: eu, token: t }]")).toEqual([ignored]);
+    expect(warnings({ QSTASH_URL: "canary.example" }, "[{ name: eu, token: t }]")).toEqual([ignored]);
+    expect(warnings(url, "[{ name: eu, token: t, url: }, { name: us, token: t }]")).toEqual([ignored]);
+  });
+
+  test.each([
+    ["a source gives a url", url, "[{ name: eu, token: t }, { name: us, token: t, url: https://us.example.com }]"],
+    ["a source takes it by reference", url, "[{ name: eu, token: t, url: '${env:QSTASH_URL}' }]"],
+    ["it is the default", { QSTASH_URL: "https://qstash.upstash.io/" }, "[{ name: eu, token: t }]"],
+    ["it is empty", { QSTASH_URL: "" }, "[{ name: eu, token: t }]"],
+    ["the file has no source, so that it is used", { ...url, ...token }, "[]"],
+  ])("is not where %s", (_, env, sources) => {
+    expect(warnings(env, sources)).toEqual([]);
+  });
+
+  test("is not by a command that asks no source, and is by one that does", () => {
+    file("sources: [{ name: eu, token: t }]\ndestinations: [{ name: out, type: console }]\n");
+    const given = { env: url, cwd: folder, file: "c.yaml" };
+    expect(loadConfig({ ...given, require: { source: false } })).toMatchObject({ ok: true, warnings: [] });
+    expect(loadConfig({ ...given, require: { source: true } })).toMatchObject({ ok: true, warnings: [ignored] });
+  });
+});
+
 describe("OTEL_EXPORTER_OTLP_ variables", () => {
   test("the general endpoint gets v1/traces appended, the TRACES_ one is taken as it is and wins", () => {
     const general = { OTEL_EXPORTER_OTLP_ENDPOINT: "https://a.example" };
