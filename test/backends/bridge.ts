@@ -5,9 +5,9 @@ import { afterEach, beforeEach } from "vitest";
 import { type FakeUpstash, startFakeUpstash } from "../../src/fake-upstash/server.ts";
 import { type MappingSettings, tracesSchema } from "../../src/trace/config.ts";
 import { type Finished, type RunningCommand, startWfotel, wfotel } from "../support/wfotel.ts";
-import { type ExpectedSpan, mappedSpans } from "./mapped.ts";
+import { type Detail, type ExpectedSpan, mappedSpans } from "./mapped.ts";
 
-/** Everything on that adds to a trace; the grouped log alone, so that what the mapper makes of it can be foretold. */
+/** Everything on that adds to a trace. */
 const TRACES = {
   gen_ai: true,
   capture: {
@@ -25,6 +25,8 @@ const RESOURCE = { "service.namespace": "tests" };
 export interface Bridge {
   api: FakeUpstash;
   folder: string;
+  /** `runs`, unless a test says otherwise: where a log has no events there is nothing to wait for. */
+  detail: Detail;
   /** `wfotel run --once` into these destinations; `state` names another memory. */
   once(destinations: readonly object[], state?: string): Promise<Finished>;
   /** `wfotel run`, killed at the end of the test at the latest. */
@@ -44,9 +46,10 @@ export function useBridge(): Bridge {
       child.stderr.on("data", (text) => lines.push(String(text)));
       return { log: () => lines.join("") };
     },
-    expected: () => mappedSpans(bridge.api, settings()),
+    expected: () => mappedSpans(bridge.api, settings(), bridge.detail),
   } as Bridge;
   beforeEach(async () => {
+    bridge.detail = "runs";
     bridge.folder = mkdtempSync(join(tmpdir(), "wfotel-backends-"));
     bridge.api = await startFakeUpstash();
   });
@@ -60,7 +63,7 @@ export function useBridge(): Bridge {
 
 const settings = (): MappingSettings => ({ environment: "test", resource: RESOURCE, traces: tracesSchema.parse(TRACES), workflows: [] });
 
-function configured({ api, folder }: Bridge, destinations: readonly object[], state = "state"): string {
+function configured({ api, folder, detail }: Bridge, destinations: readonly object[], state = "state"): string {
   const config = {
     environment: "test",
     sources: [
@@ -69,8 +72,8 @@ function configured({ api, folder }: Bridge, destinations: readonly object[], st
         url: api.url,
         token: api.token,
         start_from: "30d",
-        detail: "runs",
-        completion_feed: "off",
+        detail,
+        completion_feed: detail === "runs" ? "off" : "auto",
         poll_interval: "200ms",
         poll_interval_idle: "200ms",
         max_requests_per_second: 100,

@@ -6,8 +6,10 @@ import { createAuthority } from "../support/certificates.ts";
 import { wireRun } from "../support/wire-run.ts";
 import { useBridge } from "./bridge.ts";
 import { type Collector, type CollectorSettings, spansInFile, startCollector } from "./collector.ts";
-import { longRun, putHistory } from "./history.ts";
-import { type ExpectedSpan, formOf } from "./mapped.ts";
+import { longRun, putHistory, putLoggedHistory } from "./history.ts";
+import { type ExpectedSpan, formOf, linkedSides, partNames } from "./mapped.ts";
+
+const ENCODINGS = ["protobuf", "json"];
 
 const collector = inject("backends").collector;
 
@@ -33,52 +35,87 @@ describe.skipIf(!collector.ok)("OpenTelemetry Collector", () => {
     return expected.filter(({ spanId }) => !found.has(spanId));
   };
 
-  /** Every span once, to the last bit and in the mapper's order of attributes, events and links. */
-  async function expectSame() {
+  /** Every span so often, to the last bit and in the mapper's order of attributes, events and links. */
+  async function expectSame(times = 1) {
     const expected = await bridge.expected();
     const found = spansInFile(file);
-    expect(found.length).toBe(expected.length);
-    const byId = new Map(found.map((span) => [span.spanId, span]));
+    expect(found.length).toBe(times * expected.length);
+    const byId = Map.groupBy(found, (span) => span.spanId);
     for (const span of expected) {
-      const shown = byId.get(span.spanId);
-      expect(shown?.wire).toEqual(formOf(span, shown?.links.length));
+      const shown = byId.get(span.spanId) ?? [];
+      expect(shown.map(({ wire }) => wire)).toEqual(Array.from({ length: times }, () => formOf(span, shown[0]?.links.length)));
     }
+    const sides = linkedSides(expected, (spanId) => byId.get(spanId)?.[0]?.links.length);
+    expect(sides).toEqual(sides.map(() => 1));
+    return { expected, events: sides.length };
   }
 
-  test.each(["protobuf", "json"])("writes every span as the mapper made it (%s)", async (encoding) => {
+  test.each(ENCODINGS)("writes every span as the mapper made it (%s)", async (encoding) => {
     putHistory(bridge.api.store, Date.now());
+    expect(await bridge.once([destination(await start(), { encoding })])).toMatchObject({ code: 0 });
+    expect((await expectSame()).events).toBeGreaterThan(0);
+  });
+
+  test.each(ENCODINGS)(
+    "writes attempts, queues and back-offs, and times of the message log, as the mapper made them (%s)",
+    async (encoding) => {
+      bridge.detail = "auto";
+      putLoggedHistory(bridge.api.store, Date.now());
+      expect(await bridge.once([destination(await start(), { encoding })])).toMatchObject({ code: 0 });
+      const { expected } = await expectSame();
+      expect(partNames(expected)).toEqual(["attempt 1", "attempt 2", "attempt 3", "attempt 4", "backoff", "queued"]);
+    },
+  );
+
+  test.each(ENCODINGS)("writes a run of 2 MB whole (%s)", async (encoding) => {
+    bridge.api.store.putRun(longRun("wfr_2mb", Date.now() - 100_000, 950, 2_000));
     expect(await bridge.once([destination(await start(), { encoding })])).toMatchObject({ code: 0 });
     await expectSame();
   });
 
-  test("that asks for a bearer token: a wrong one pauses the destination and keeps everything, the right one delivers", async () => {
+  test.each(ENCODINGS)("writes twice what is delivered twice, the same to the last bit (%s)", async (encoding) => {
     putHistory(bridge.api.store, Date.now());
-    const backend = await start({ bearer: "right-token" });
-    const withToken = (token: string) => [destination(backend, { headers: { authorization: `Bearer ${token}` } })];
-    const refused = await bridge.once(withToken("wrong-token"));
-    expect(refused.code).toBe(1);
-    expect(refused.stderr).toMatch(/paused/);
-    expect(refused.stderr).toMatch(/401/);
-    expect(refused.stderr).not.toMatch(/wrong-token/);
-    expect(spansInFile(file)).toEqual([]);
-    expect(await bridge.once(withToken("right-token"))).toMatchObject({ code: 0 });
-    await expectSame();
+    const backend = await start();
+    for (const state of ["first", "second"])
+      expect(await bridge.once([destination(backend, { encoding })], state)).toMatchObject({ code: 0 });
+    await expectSame(2);
   });
 
-  test("with an authority of its own and client certificates: no span without both, all with both", async () => {
-    bridge.api.store.putRun(wireRun("wfr_1", Date.now() - 60_000));
-    const authority = createAuthority(join(bridge.folder, "certificates"));
-    const server = authority.issue("collector");
-    const client = authority.issue("bridge");
-    const backend = await start({ tls: { cert_file: server.certFile, key_file: server.keyFile, client_ca_file: authority.caFile } });
-    const certificate = { cert_file: client.certFile, key_file: client.keyFile };
-    for (const tls of [certificate, { ca_file: authority.caFile }]) {
-      expect(await bridge.once([destination(backend, { tls })])).toMatchObject({ code: 1 });
+  test.each(ENCODINGS)(
+    "that asks for a bearer token: a wrong one pauses the destination and keeps everything, the right one delivers (%s)",
+    async (encoding) => {
+      putHistory(bridge.api.store, Date.now());
+      const backend = await start({ bearer: "right-token" });
+      const withToken = (token: string) => [destination(backend, { encoding, headers: { authorization: `Bearer ${token}` } })];
+      const refused = await bridge.once(withToken("wrong-token"));
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toMatch(/paused/);
+      expect(refused.stderr).toMatch(/401/);
+      expect(refused.stderr).not.toMatch(/wrong-token/);
       expect(spansInFile(file)).toEqual([]);
-    }
-    expect(await bridge.once([destination(backend, { tls: { ...certificate, ca_file: authority.caFile } })])).toMatchObject({ code: 0 });
-    await expectSame();
-  });
+      expect(await bridge.once(withToken("right-token"))).toMatchObject({ code: 0 });
+      await expectSame();
+    },
+  );
+
+  test.each(ENCODINGS)(
+    "with an authority of its own and client certificates: no span without both, all with both (%s)",
+    async (encoding) => {
+      bridge.api.store.putRun(wireRun("wfr_1", Date.now() - 60_000));
+      const authority = createAuthority(join(bridge.folder, "certificates"));
+      const server = authority.issue("collector");
+      const client = authority.issue("bridge");
+      const backend = await start({ tls: { cert_file: server.certFile, key_file: server.keyFile, client_ca_file: authority.caFile } });
+      const certificate = { cert_file: client.certFile, key_file: client.keyFile };
+      for (const tls of [certificate, { ca_file: authority.caFile }]) {
+        expect(await bridge.once([destination(backend, { encoding, tls })])).toMatchObject({ code: 1 });
+        expect(spansInFile(file)).toEqual([]);
+      }
+      const tls = { ...certificate, ca_file: authority.caFile };
+      expect(await bridge.once([destination(backend, { encoding, tls })])).toMatchObject({ code: 0 });
+      await expectSame();
+    },
+  );
 
   test("that refuses for want of memory gets everything once it has some", async () => {
     putHistory(bridge.api.store, Date.now());

@@ -7,7 +7,7 @@ import { useBridge } from "./bridge.ts";
 import { barOf, colourOf, openBrowser, openTrace, rowOf, showTags } from "./browser.ts";
 import { type Collector, startCollector } from "./collector.ts";
 import { putHistory } from "./history.ts";
-import { type ExpectedSpan, formOf } from "./mapped.ts";
+import { type ExpectedSpan, formOf, linkedSides } from "./mapped.ts";
 import { putOrder } from "./order-run.ts";
 import { startZipkin, type Zipkin, type ZipkinSpan, zipkinTrace } from "./zipkin.ts";
 import { asZipkinShows } from "./zipkin-view.ts";
@@ -51,11 +51,11 @@ describe.skipIf(!collector.ok || !zipkin.ok)("Zipkin, behind the Collector", () 
     const found = await shown(expected);
     expect(found.length).toBe(expected.length);
     const byId = new Map(found.map((span) => [span.id, span]));
-    for (const span of expected) {
-      const shown = byId.get(span.spanId);
-      const links = Object.keys(shown?.tags ?? {}).filter((tag) => tag.startsWith("otlp.link."));
-      expect(shown).toEqual(asZipkinShows(formOf(span, links.length)));
-    }
+    const linksOf = (spanId: string) => Object.keys(byId.get(spanId)?.tags ?? {}).filter((tag) => tag.startsWith("otlp.link.")).length;
+    for (const span of expected) expect(byId.get(span.spanId)).toEqual(asZipkinShows(formOf(span, linksOf(span.spanId))));
+    const sides = linkedSides(expected, linksOf);
+    expect(sides.length).toBeGreaterThan(0);
+    expect(sides).toEqual(sides.map(() => 1));
   });
 
   test("shows a run once that was delivered twice", async () => {
