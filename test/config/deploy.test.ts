@@ -112,6 +112,8 @@ interface Manifest {
   readonly spec?: { readonly strategy: object; readonly template: { readonly spec: PodSpec } };
 }
 interface PodSpec {
+  readonly securityContext?: object;
+  readonly automountServiceAccountToken?: boolean;
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
   readonly volumes: readonly { readonly name: string }[];
@@ -119,7 +121,16 @@ interface PodSpec {
 interface Container {
   readonly name: string;
   readonly restartPolicy?: string;
+  readonly args?: readonly string[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
+  readonly securityContext?: object;
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+}
+
+interface Probe {
+  readonly httpGet: { readonly path: string; readonly port: string };
 }
 
 describe("config/deploy/kubernetes.yaml", () => {
@@ -137,18 +148,54 @@ describe("config/deploy/kubernetes.yaml", () => {
     expect(compilerErrors([{ kind: "Deployment", spec: { template: {}, selector: {}, replica: 1 } }])).toContain("replica");
   });
 
-  test.each(["standalone", "sidecar"])("is complete in its variant %s", (variant) => {
+  const ofVariant = (variant: string) => {
     const own = manifests.filter(({ metadata }) => metadata.labels.variant === variant);
+    const deployment = own.find(({ kind }) => kind === "Deployment")?.spec;
+    const pod = deployment?.template.spec ?? { containers: [], volumes: [] };
+    const bridge = [...pod.containers, ...(pod.initContainers ?? [])].find(({ name }) => name === "wfotel");
+    return { own, strategy: deployment?.strategy, pod, bridge };
+  };
+
+  test.each(["standalone", "sidecar"])("is complete in its variant %s", (variant) => {
+    const { own, strategy, pod, bridge } = ofVariant(variant);
     expect(own.map(({ kind }) => kind)).toEqual(["ConfigMap", "Secret", "PersistentVolumeClaim", "Deployment"]);
-    const { strategy, template } = own[3]?.spec ?? { strategy: {}, template: { spec: { containers: [], volumes: [] } } };
     expect(strategy).toEqual({ type: "Recreate" });
-    const { containers, initContainers = [], volumes } = template.spec;
-    const bridge = [...containers, ...initContainers].find(({ name }) => name === "wfotel");
     expect(bridge?.restartPolicy).toBe(variant === "sidecar" ? "Always" : undefined);
-    expect(bridge).toMatchObject({ securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false } });
-    expect(bridge?.volumeMounts?.map(({ name }) => name)).toEqual(volumes.map(({ name }) => name));
-    const names = JSON.stringify(volumes);
+    expect(bridge?.volumeMounts?.map(({ name }) => name)).toEqual(pod.volumes.map(({ name }) => name));
+    const names = JSON.stringify(pod.volumes);
     for (const { metadata } of own.slice(0, 3)) expect(names).toContain(`"${metadata.name}"`);
+  });
+
+  test.each(["standalone", "sidecar"])(
+    "gives the bridge of its variant %s a user that is not root and no right that it does not need",
+    (variant) => {
+      const { pod, bridge } = ofVariant(variant);
+      // what a container does not say for itself, its pod says for it
+      expect({ ...pod.securityContext, ...bridge?.securityContext }).toEqual({
+        runAsNonRoot: true,
+        runAsUser: 65_532,
+        runAsGroup: 65_532,
+        fsGroup: 65_532,
+        seccompProfile: { type: "RuntimeDefault" },
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ["ALL"] },
+      });
+      expect(readFileSync(join(DEPLOY, "../../Dockerfile"), "utf8")).toContain("USER 65532:65532");
+      // beside an app it is the app's own pod, which may need its token
+      expect(pod.automountServiceAccountToken).toBe(variant === "standalone" ? false : undefined);
+    },
+  );
+
+  test.each(["standalone", "sidecar"])("asks the bridge of its variant %s for its health, at the port where it listens", (variant) => {
+    const { bridge } = ofVariant(variant);
+    const [port] = bridge?.ports ?? [];
+    expect(bridge?.args).toEqual(["run", "--config", "/etc/wfotel/wfotel.yaml"]);
+    expect(port?.containerPort).toBe(9_477);
+    expect(readFileSync(join(DEPLOY, "../../Dockerfile"), "utf8")).toContain(`WFOTEL_LISTEN=0.0.0.0:${port?.containerPort}`);
+    expect(bridge?.livenessProbe?.httpGet).toEqual({ path: "/livez", port: port?.name });
+    // a backend that is down must not take the app beside it out of service
+    expect(bridge?.readinessProbe?.httpGet).toEqual(variant === "sidecar" ? undefined : { path: "/readyz", port: port?.name });
   });
 
   test("holds configurations that the bridge accepts, with the token in a file", () => {
