@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -9,7 +9,7 @@ import { startOtlpReceiver } from "../../src/fake-upstash/otlp-receiver.ts";
 import { startFakeUpstash } from "../../src/fake-upstash/server.ts";
 import { wireRun } from "../support/wire-run.ts";
 import { mustRun } from "./command.ts";
-import { buildImage, type Image, inContainer, sizeOf } from "./container.ts";
+import { buildImage, type Image, inContainer, type Network, sizeOf } from "./container.ts";
 import { freePort } from "./program.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -32,16 +32,29 @@ describe.skipIf(!container.ok)("the image", () => {
     return () => rmSync(volume, { recursive: true });
   });
 
+  /** As the Dockerfile has them, and over them what is given to a container. */
+  function environment(over: Readonly<Record<string, string>>) {
+    const own = image.config.Env.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]);
+    return { env: { ...Object.fromEntries(own), ...over } };
+  }
+
   /** The image's entry point with these arguments, or its command. */
-  function start(args: readonly string[] = image.config.Cmd, env: Readonly<Record<string, string>> = {}): ChildProcess {
-    const own = Object.fromEntries(image.config.Env.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
-    return spawn("unshare", inContainer(image, volume, [...image.config.Entrypoint, ...args]), { env: { ...own, ...env } });
+  function start(
+    args: readonly string[] = image.config.Cmd,
+    env: Readonly<Record<string, string>> = {},
+    network: Network = "host",
+  ): ChildProcess {
+    return spawn("unshare", inContainer(image, volume, [...image.config.Entrypoint, ...args], network), environment(env));
   }
 
   async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    const child = start(args, env);
-    const [[code], stdout, stderr] = await Promise.all([once(child, "exit"), text(child.stdout!), text(child.stderr!)]);
-    return { code, stdout, stderr };
+    return finished(start(args, env));
+  }
+
+  /** The image's own health check, with nothing but the image's own environment, in the network of a process. */
+  function healthcheck(pid: number) {
+    const [, ...command] = image.config.Healthcheck.Test;
+    return finished(spawn("nsenter", [`--net=/proc/${pid}/ns/net`, "unshare", ...inContainer(image, volume, command)], environment({})));
   }
 
   test("adds at most 10 MB to its base", () => {
@@ -91,4 +104,24 @@ describe.skipIf(!container.ok)("the image", () => {
       await Promise.all([api.close(), backend.close()]);
     }
   });
+
+  // In a network of its own: the port is the shipped one, which another program of this machine may have.
+  test("listens on every address where it ships to, and its own health check finds it there", async () => {
+    const env = { QSTASH_URL: "http://127.0.0.1:9", QSTASH_TOKEN: "t", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" };
+    const daemon = start(undefined, env, "own");
+    const pid = Number(daemon.pid);
+    const networkOf = (process: number | "self") => readlinkSync(`/proc/${process}/ns/net`);
+    try {
+      await expect.poll(() => networkOf(pid), { timeout: 10_000 }).not.toBe(networkOf("self"));
+      await expect.poll(() => healthcheck(pid), { timeout: 30_000 }).toMatchObject({ code: 0, stdout: "0.0.0.0:9477 is alive\n" });
+      expect(readFileSync(`/proc/${pid}/net/tcp`, "utf8")).toMatch(/ 00000000:2505 00000000:0000 0A /); // 9477, LISTEN
+    } finally {
+      daemon.kill("SIGKILL");
+    }
+  });
 });
+
+async function finished(child: ChildProcess) {
+  const [[code], stdout, stderr] = await Promise.all([once(child, "exit"), text(child.stdout!), text(child.stderr!)]);
+  return { code, stdout, stderr };
+}

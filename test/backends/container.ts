@@ -18,7 +18,8 @@ export const containerRecipe: Recipe = {
   ingredients: [SUITE, SLIM],
   make(folder) {
     if (process.getuid?.() !== 0) return "only root can build and run an image without an engine";
-    const missing = ["buildah", "mmdebstrap"].filter((program) => installed(program) === undefined);
+    const packages = { buildah: "buildah", mmdebstrap: "mmdebstrap", ip: "iproute2" };
+    const missing = Object.entries(packages).flatMap(([program, name]) => (installed(program) === undefined ? [name] : []));
     if (missing.length > 0 && !debianPackages(...missing))
       return `not installed: ${missing.join(", ")} (and apt-get cannot install it here)`;
     const bootstrap = (variant: string, packages: readonly string[], file: string) =>
@@ -124,18 +125,22 @@ export function sizeOf(root: string): number {
   return Number(/^\d+/.exec(mustRun("du", ["--summarize", "--bytes", "--one-file-system", root]))?.[0]);
 }
 
+export type Network = "host" | "own";
+
 /**
  * The arguments that make `unshare` run a command of the image as a container would: its root file system read-only but
- * for the state volume, its user, and as process 1 of its own world. The network is the host's.
+ * for the state volume, its user, and as process 1 of its own world. The network is the host's, where the tests' servers
+ * are, or its own, where nothing but it is and every port is free.
  */
-export function inContainer({ root, config }: Image, volume: string, command: readonly string[]): string[] {
+export function inContainer({ root, config }: Image, volume: string, command: readonly string[], network: Network = "host"): string[] {
   const [state = ""] = Object.keys(config.Volumes);
   const script = [
+    ...(network === "own" ? ["ip link set lo up"] : []),
     `mount --bind "${root}" "${root}"`,
     `mount --bind "${volume}" "${root}${state}"`,
     `mount -t proc proc "${root}/proc"`,
     `mount -o remount,bind,ro "${root}"`,
     `exec chroot --userspec=${config.User} "${root}" "$@"`,
   ].join(" && ");
-  return ["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh", ...command];
+  return [...(network === "own" ? ["--net"] : []), "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh", ...command];
 }
