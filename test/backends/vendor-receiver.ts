@@ -1,27 +1,54 @@
 import { type OtlpReceiver, type ReceivedRequest, type Reply, startOtlpReceiver } from "../../src/fake-upstash/otlp-receiver.ts";
 import type { PlainAttributes, PlainValue, ReceivedSpan } from "../../src/fake-upstash/otlp-spans.ts";
-import type { SpanLimits, VendorRules } from "./vendor-rules.ts";
+import type { Busy, SpanLimits, VendorRules } from "./vendor-rules.ts";
 
 /** A receiver that keeps one vendor's documented rules, answers as documented, and remembers what broke them. */
 export interface VendorReceiver {
   readonly url: string;
   readonly receiver: OtlpReceiver;
+  /** What the vendor has in the end: of what it accepted, it discards some without a word. */
+  readonly kept: readonly ReceivedSpan[];
   /** What was wrong with accepted spans, by rule; a refused request is in the receiver's own `requests`. */
   readonly broken: readonly string[];
   close(): Promise<void>;
 }
 
-export async function startVendor(rules: VendorRules, auth: Readonly<Record<string, string>>): Promise<VendorReceiver> {
+/** @param busy takes nothing at first, and answers so */
+export async function startVendor(rules: VendorRules, auth: Readonly<Record<string, string>>, busy?: Busy): Promise<VendorReceiver> {
   const broken: string[] = [];
-  const traces = new Map<string, { bytes: number; spans: number }>();
+  const kept: ReceivedSpan[] = [];
+  const traces: Traces = new Map();
+  const isBusy = busy && untilItsTime(busy);
   const respond = (request: ReceivedRequest): Reply | undefined => {
-    const refusal = refused(request, rules, auth);
+    const refusal = refused(request, rules, auth) ?? isBusy?.();
     if (refusal !== undefined) return refusal;
     broken.push(...brokenBy(request, rules, traces));
+    kept.push(
+      ...request.spans.filter(({ traceId }) => (traces.get(traceId)?.bytes ?? 0) <= (rules.maxTraceBytes ?? Number.POSITIVE_INFINITY)),
+    );
     return rules.answersWithoutBody ? { status: 200 } : undefined;
   };
   const receiver = await startOtlpReceiver({ path: rules.path, respond, maxBodyBytes: rules.maxBodyBytes });
-  return { url: receiver.url, receiver, broken, close: () => receiver.close() };
+  return { url: receiver.url, receiver, kept, broken, close: () => receiver.close() };
+}
+
+/** Long enough that whoever does not heed it comes too early, at least once. */
+const DELAY_S = 3;
+
+/** Refuses until the time that its first refusal has named; one that names none refuses once. */
+function untilItsTime({ status, retryAfter }: Busy): () => Reply | undefined {
+  let until: number | undefined;
+  return () => {
+    const now = Date.now();
+    if (until !== undefined && now >= until) return undefined;
+    if (retryAfter === undefined) {
+      until = now;
+      return { status };
+    }
+    until ??= 1_000 * (Math.floor(now / 1_000) + DELAY_S); // a date has whole seconds
+    const left = Math.ceil((until - now) / 1_000);
+    return { status, headers: { "retry-after": retryAfter === "date" ? new Date(until).toUTCString() : `${left}` } };
+  };
 }
 
 /** In the order in which such a service looks: key, path, format, size. */
@@ -46,7 +73,8 @@ function brokenBy(request: ReceivedRequest, rules: VendorRules, traces: Traces):
     traces.set(traceId, { bytes: trace.bytes + average, spans: trace.spans + 1 });
   }
   for (const [traceId, trace] of traces) {
-    if (trace.bytes > (rules.maxTraceBytes ?? Number.POSITIVE_INFINITY)) found.push(`trace ${traceId} has ${trace.bytes} bytes`);
+    if (trace.bytes > (rules.maxTraceBytes ?? Number.POSITIVE_INFINITY))
+      found.push(`trace ${traceId} has ${Math.round(trace.bytes)} bytes`);
     if (trace.spans > (rules.maxSpansPerTrace ?? Number.POSITIVE_INFINITY)) found.push(`trace ${traceId} has ${trace.spans} spans`);
   }
   return found;

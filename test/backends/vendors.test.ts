@@ -11,7 +11,7 @@ import { wireRun } from "../support/wire-run.ts";
 import { longRun, putHistory } from "./history.ts";
 import { mappedSpans } from "./mapped.ts";
 import { startVendor, type VendorReceiver } from "./vendor-receiver.ts";
-import { VENDORS } from "./vendor-rules.ts";
+import { type Busy, VENDORS } from "./vendor-rules.ts";
 
 /** Backends that cannot run here: each preset, as it is but for its origin, against what its backend documents. */
 const CONFIG = join(import.meta.dirname, "../../config");
@@ -31,6 +31,12 @@ describe.each(Object.entries(VENDORS))("config/%s.yaml against its backend's doc
     };
   });
 
+  /** In its place one that takes nothing at first. */
+  async function becomeBusy(busy: Busy) {
+    await vendor.close();
+    vendor = await startVendor(rules, headers, busy);
+  }
+
   const preset = () => {
     const loaded = loadConfig({ file: join(CONFIG, `${name}.yaml`), env: { QSTASH_TOKEN: "t", ...env }, cwd: folder });
     if (!loaded.ok) throw new Error(loaded.errors.join("\n"));
@@ -38,7 +44,7 @@ describe.each(Object.entries(VENDORS))("config/%s.yaml against its backend's doc
   };
 
   /** The preset with nothing changed but where it reads, where it sends and where it remembers. */
-  function run(variables: Readonly<Record<string, string>> = env, change: object = {}) {
+  function run(variables: Readonly<Record<string, string>> = env, change: object = {}, more: object = {}) {
     const [destination] = preset().destinations;
     if (destination?.type !== "otlp-http") throw new Error("no otlp-http destination");
     const { pathname } = targetOf(destination);
@@ -50,6 +56,7 @@ describe.each(Object.entries(VENDORS))("config/%s.yaml against its backend's doc
       server: { listen: "" },
       state: { path: "./wfotel.db" },
       telemetry: { log: { format: "json" } },
+      ...more,
     };
     const file = join(folder, "redirected.yaml");
     writeFileSync(file, JSON.stringify(over));
@@ -71,7 +78,7 @@ describe.each(Object.entries(VENDORS))("config/%s.yaml against its backend's doc
     const expected = await mappedSpans(api, { environment, resource, traces, workflows });
     const oldest = rules.maxSpanAge === undefined ? 0 : now - rules.maxSpanAge;
     const missing = new Set(expected.map(({ spanId }) => spanId));
-    for (const { spanId } of vendor.receiver.spans) missing.delete(spanId);
+    for (const { spanId } of vendor.kept) missing.delete(spanId);
     const late = expected.filter(({ spanId }) => missing.has(spanId)).map(({ wire }) => endOf(wire));
     expect(late.filter((end) => end > oldest + 60_000 + (Date.now() - now))).toEqual([]); // the preset keeps a minute back
     expect(late.length > 0).toBe(rules.maxSpanAge !== undefined);
@@ -83,6 +90,39 @@ describe.each(Object.entries(VENDORS))("config/%s.yaml against its backend's doc
       expect(await run(env, { too_old: "send" })).toMatchObject({ code: 0 });
       expect(vendor.broken).toEqual([expect.stringMatching(/ms old$/), expect.stringMatching(/ms old$/)]);
     });
+
+  if (rules.maxTraceBytes !== undefined) {
+    const capture = { outputs: true };
+
+    test("a run of 6 MB goes on in other traces, and none of it is discarded", async () => {
+      api.store.putRun(longRun("wfr_large", Date.now() - 60_000, 3_000, 2_000));
+      expect(await run(env, {}, { traces: { capture } })).toMatchObject({ code: 0 });
+      expect(vendor.broken).toEqual([]);
+      const { size } = new Set(vendor.kept.map(({ traceId }) => traceId));
+      expect(size).toBeGreaterThan(1);
+      expect(vendor.kept).toHaveLength(3_000 + size); // the steps, and in each trace its root
+    });
+
+    test("the receiver discards what is over a trace's size, were it sent: a success all the same", async () => {
+      api.store.putRun(longRun("wfr_large", Date.now() - 60_000, 3_000, 2_000));
+      expect(await run(env, {}, { traces: { capture, max_trace_bytes: "20MB" } })).toMatchObject({ code: 0 });
+      expect(vendor.receiver.spans).toHaveLength(3_001);
+      expect(vendor.kept.length).toBeLessThan(3_001);
+      expect(vendor.broken[0]).toMatch(/^trace [0-9a-f]{32} has \d+ bytes$/);
+    });
+  }
+
+  for (const busy of rules.busy ?? []) {
+    const how = `${busy.status}, ${busy.retryAfter === undefined ? "no Retry-After" : `Retry-After in ${busy.retryAfter}`}`;
+    test(`that is busy (${how}) is asked again, not before its time, and gets everything once`, async () => {
+      await becomeBusy(busy);
+      api.store.putRun(wireRun("wfr_1", Date.now() - 60_000));
+      const { code, stderr } = await run();
+      expect(code, stderr).toBe(0);
+      expect(vendor.receiver.requests).toHaveLength(2); // who comes too early is refused again
+      expect(vendor.kept).toHaveLength(2);
+    });
+  }
 
   if (Object.keys(headers).length > 0)
     test("with a wrong key keeps everything, and delivers once the key is right", async () => {
