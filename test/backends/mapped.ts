@@ -61,7 +61,7 @@ export function formOf({ wire, linked }: ExpectedSpan, shownLinks: number | unde
  * The two sides of every event, a step that waits and one that notifies. Whichever is exported later has the link to
  * the other, so of each pair exactly one must show it: a backend, or a daemon, that drops every such link is found out.
  */
-export function eventPairs(expected: readonly ExpectedSpan[]): (readonly [ExpectedSpan, ExpectedSpan])[] {
+function eventPairs(expected: readonly ExpectedSpan[]): (readonly [ExpectedSpan, ExpectedSpan])[] {
   const byId = new Map(expected.map((span) => [span.spanId, span]));
   return expected.flatMap((span) => {
     const others = linksOf(span.linked).slice(linksOf(span.wire).length);
