@@ -7,7 +7,7 @@ import { serviceNameOf } from "../trace/service-name.ts";
 import { commandConfig, parseCommand } from "./arguments.ts";
 import { describeConfig } from "./check-text.ts";
 import { CommandError, type CommandIo, EXIT } from "./io.ts";
-import { probeDestination, probeSource, type Seen } from "./probe.ts";
+import { probeDestination, probeFile, probeSource, type Seen } from "./probe.ts";
 import { mappingSettings } from "./wire.ts";
 
 /** What `--connect` asks of the rest of the program. */
@@ -81,12 +81,17 @@ async function connect(config: Config, settings: MappingSettings, connections: C
     }
   }
   for (const one of config.destinations) {
-    // To a file or the terminal, a probe would leave a line.
-    if (one.type !== "otlp-http") continue;
-    const destination = connections.destination(one);
-    say(`destination ${one.name}`, await probeDestination(destination, signal).finally(() => destination.close()));
+    say(`destination ${one.name}`, await probed(one, connections, signal));
   }
   return well;
+}
+
+/** What a request without spans would leave in a file or on the terminal is left out. */
+async function probed(config: Config["destinations"][number], connections: Connections, signal: AbortSignal): Promise<Seen> {
+  if (config.type === "console") return { ok: true, text: "writes to stdout" };
+  if (config.type === "file") return probeFile(config.path);
+  const destination = connections.destination(config);
+  return probeDestination(destination, signal).finally(() => destination.close());
 }
 
 function unnamed(host: string): string {

@@ -1,3 +1,5 @@
+import { access, constants, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Destination, Encoding } from "../destinations/destination.ts";
 import type { WorkflowRun } from "../model/run.ts";
 import type { Reply, RunSource } from "../sources/source.ts";
@@ -47,4 +49,25 @@ export async function probeDestination(destination: Destination, signal: AbortSi
     ok: false,
     text: `${outcome.kind === "retry" ? "unavailable" : outcome.kind}${status}: ${outcome.kind === "refused" ? outcome.message : outcome.reason}`,
   };
+}
+
+/** Whether a file can be written, or made; it is left as it is. */
+export async function probeFile(path: string): Promise<Seen> {
+  const found = await stat(path).catch(errorCode);
+  if (found === "ENOENT") {
+    const refused = await access(dirname(path), constants.W_OK | constants.X_OK).then(() => undefined, errorCode);
+    if (refused === "ENOENT") return { ok: false, text: "its folder is not there (ENOENT): create it" };
+    return refused === undefined
+      ? { ok: true, text: "its file can be created" }
+      : { ok: false, text: `its folder cannot be written (${refused})` };
+  }
+  if (typeof found !== "string" && found.isDirectory()) return { ok: false, text: "its path is a folder, not a file" };
+  const refused = typeof found === "string" ? found : await access(path, constants.W_OK).then(() => undefined, errorCode);
+  return refused === undefined
+    ? { ok: true, text: "its file can be written" }
+    : { ok: false, text: `its file cannot be written (${refused})` };
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }

@@ -145,7 +145,10 @@ describe("what is shown of a URL", () => {
 
 test("every error of a bad file ends it with exit code 2", async () => {
   const failure = checked(["--config", "duplicate-names.bad.yaml"]);
-  await expect(failure).rejects.toMatchObject({ exitCode: 2, message: expect.stringMatching(/^(?:duplicate-names.*\n){3}duplicate-names.*$/) });
+  await expect(failure).rejects.toMatchObject({
+    exitCode: 2,
+    message: expect.stringMatching(/^(?:duplicate-names.*\n){3}duplicate-names.*$/),
+  });
 });
 
 test("an unknown option is a mistake of usage", async () => {
@@ -271,10 +274,10 @@ describe("--connect", () => {
     expect([code, lines, closed()]).toEqual([2, expected, 2]);
   });
 
-  test("a file or the console is not written to", async () => {
+  test("the console is said to be stdout, and is not written to", async () => {
     const parts = connections(emptyPage, { kind: "delivered" });
     const { out } = await checked(["--config", "minimal.ok.yaml", "--connect"], parts.made);
-    expect(out).not.toContain("accepts");
+    expect(out).toContain("ok destination out: writes to stdout\n");
     expect(parts.asked).toEqual(['eu {"count":10} probe', 'eu events {"count":1} probe']);
   });
 });
