@@ -11,8 +11,9 @@ const NOTHING: OtlpAnswer = { rejectedSpans: 0, message: "" };
 
 /**
  * The body of a 2xx answer in either encoding, whichever was sent: servers behind proxies answer in their own.
- * Undefined where it is no OTLP answer, or says an error of its own. Unknown fields are allowed, as the protocol wants it; but text can be
- * well-formed protobuf by accident ("hi" is one), so there only where `contentType` says that it is protobuf.
+ * Undefined where it is no OTLP answer, or says an error of its own. Unknown fields are allowed, as the protocol
+ * wants it; but text can be well-formed protobuf by accident ("hi" is one), so there only where `contentType` says
+ * that it is protobuf.
  */
 export function parseAnswer(body: Uint8Array, contentType: string): OtlpAnswer | undefined {
   if (body.length === 0) return NOTHING;
