@@ -76,7 +76,7 @@ test("counts what the bridge read and delivered, by source and destination", asy
   expect(await bridge.stop()).toBe(0);
 });
 
-test("every metric of the table is exposed, but for those that need a fault", async () => {
+test("every metric of the table is exposed, but for those that need a fault or a day of log", async () => {
   putRun();
   const bridge = await startBridge(["--config", configure()]);
   const missing = async () => {
@@ -89,6 +89,7 @@ test("every metric of the table is exposed, but for those that need a fault", as
     "wfotel_source_runs_excluded_total",
     "wfotel_source_watched_runs",
     "wfotel_source_watched_oldest_seconds",
+    "wfotel_source_retention_learned_seconds",
     "wfotel_source_decode_oddities_total",
     "wfotel_destination_runs_excluded_total",
     "wfotel_destination_spans_excluded_total",
