@@ -12,14 +12,18 @@ import type { Recipe } from "./recipe.ts";
 const SUITE = "bookworm";
 const SLIM = ["ca-certificates", "libstdc++6", "libgcc-s1", "libc6", "base-files", "tzdata"];
 
+/** Programs, and the Debian packages that they come in. */
+const PACKAGES = { buildah: "buildah", mmdebstrap: "mmdebstrap", ip: "iproute2" };
+
 export const containerRecipe: Recipe = {
   name: "container-bases",
   needs: [],
   ingredients: [SUITE, SLIM],
+  // A cache that came from another machine brings the bases, and not the programs.
+  works: () => Object.keys(PACKAGES).every((program) => installed(program) !== undefined),
   make(folder) {
     if (process.getuid?.() !== 0) return "only root can build and run an image without an engine";
-    const packages = { buildah: "buildah", mmdebstrap: "mmdebstrap", ip: "iproute2" };
-    const missing = Object.entries(packages).flatMap(([program, name]) => (installed(program) === undefined ? [name] : []));
+    const missing = Object.entries(PACKAGES).flatMap(([program, name]) => (installed(program) === undefined ? [name] : []));
     if (missing.length > 0 && !debianPackages(...missing))
       return `not installed: ${missing.join(", ")} (and apt-get cannot install it here)`;
     const bootstrap = (variant: string, packages: readonly string[], file: string) =>
