@@ -76,10 +76,11 @@ function backendUrl(text: string | undefined): string | undefined {
   return text.replace(/\/+$/, "");
 }
 
-/** Whatever it answers: half a minute later, links to traces that are nowhere would be worse than no demo. */
+/** Whatever it answers to a request without spans: half a minute later, links to traces that are nowhere would be worse than no demo. */
 async function mustAnswer(otlp: string, signal: AbortSignal): Promise<void> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(BACKEND_TIMEOUT)]);
-  await fetch(otlp, { method: "HEAD", signal: limit }).catch((error: unknown) => {
+  const headers = { "content-type": "application/x-protobuf" };
+  await fetch(`${otlp}/v1/traces`, { method: "POST", headers, body: new Uint8Array(), signal: limit }).catch((error: unknown) => {
     if (signal.aborted) return;
     const why = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
     throw new CommandError(`--otlp: nothing answers at ${otlp} (${why}); start your backend first`, EXIT.incomplete);

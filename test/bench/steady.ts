@@ -49,27 +49,43 @@ export async function steady({ folder, quick }: Setting): Promise<Row[]> {
 
 const LENGTHS = { "1 s": 1_000, "10 min": 600_000, "1 day": 86_400_000 } as const;
 
-/** With the feed: runs of three lengths, one of each a second, that end while we look. */
+/** Scaled: five minutes by default, which the shorter window here would hardly see. */
+const OPEN_RUN_MAX_MS = 15_000;
+
+const MODES: readonly { readonly name: string; readonly source: object; readonly atMostMs: number }[] = [
+  { name: "feed", source: {}, atMostMs: POLL_INTERVAL_MS + 1_000 },
+  {
+    name: "no feed, open runs asked for every 15 s at least",
+    source: { completion_feed: "off", detail: "runs", open_run_max_interval: `${OPEN_RUN_MAX_MS}ms` },
+    atMostMs: OPEN_RUN_MAX_MS + POLL_INTERVAL_MS,
+  },
+];
+
+/** Runs of three lengths, one of each a second, that end while we look: with the feed and without it, at the same time. */
 export async function freshness({ folder, quick }: Setting): Promise<Row[]> {
   const length = quick ? 15_000 : 60_000;
   const from = Date.now() + WARM_UP_MS;
-  const stories = Object.entries(LENGTHS).map(([name, ms]) => ({ name, story: storyOf(order(ms), ms) }));
-  const byName = stories.map(({ name, story }) => ({ name, runs: endingFrom(story, from, length, name) }));
+  const byName = Object.entries(LENGTHS).map(([name, ms]) => ({ name, runs: endingFrom(storyOf(order(ms), ms), from, length, name) }));
   const history: History = { runs: byName.flatMap(({ runs }) => runs).sort((a, b) => a.createdAt - b.createdAt) };
-  const api = await startLogApi({ history, messageLog: true });
-  const sink = await startSink();
-  const daemon = startWfotel(["run"], { folder: join(folder, "freshness"), api, sink });
-  await sleep(from + length - Date.now());
-  const rows: Row[] = [];
-  for (const { name, runs } of byName) {
-    const { seconds, missing } = await delaysOf(runs, sink);
-    const bar = atMost(POLL_INTERVAL_MS / 1_000 + 1);
-    const note = missing === 0 ? `p50 ${quantile(seconds, 0.5).toFixed(1)} s` : `${missing} of ${runs.length} never came`;
-    rows.push({ part: "freshness", what: `feed, runs of ${name}, p99`, value: quantile(seconds, 0.99), unit: "s", bar, note });
-  }
-  await daemon.stop();
-  await Promise.all([api.close(), sink.close()]);
-  return rows;
+  const rows = await Promise.all(
+    MODES.map(async (mode) => {
+      const api = await startLogApi({ history, messageLog: true });
+      const sink = await startSink();
+      const daemon = startWfotel(["run"], { folder: join(folder, `freshness ${mode.name}`), api, sink, source: mode.source });
+      await sleep(from + length - Date.now());
+      const rows = await Promise.all(byName.map(async ({ name, runs }) => freshnessRow(mode, name, await delaysOf(runs, sink))));
+      await daemon.stop();
+      await Promise.all([api.close(), sink.close()]);
+      return rows;
+    }),
+  );
+  return rows.flat();
+}
+
+function freshnessRow({ name, atMostMs }: (typeof MODES)[number], length: string, { seconds, missing }: Delays): Row {
+  const note = missing === 0 ? `p50 ${quantile(seconds, 0.5).toFixed(1)} s` : `${missing} never came`;
+  const value = missing === 0 ? quantile(seconds, 0.99) : Number.POSITIVE_INFINITY;
+  return { part: "freshness", what: `${name}: runs of ${length}, p99`, value, unit: "s", bar: atMost(atMostMs / 1_000), note };
 }
 
 /** One a second. */
@@ -81,8 +97,13 @@ function endingFrom(story: Story, from: number, length: number, name: string): H
   }));
 }
 
+interface Delays {
+  readonly seconds: readonly number[];
+  readonly missing: number;
+}
+
 /** From the end of each to its acceptance; those that are on their way get their time. */
-async function delaysOf(runs: readonly HistoryRun[], sink: Sink): Promise<{ seconds: number[]; missing: number }> {
+async function delaysOf(runs: readonly HistoryRun[], sink: Sink): Promise<Delays> {
   const accepted = ({ id, createdAt }: HistoryRun) => sink.acceptedAt.get(traceId(id, createdAt));
   for (let wait = 0; wait < 40 && runs.some((run) => accepted(run) === undefined); wait += 1) await sleep(500);
   const seconds = runs.flatMap((run) => {
