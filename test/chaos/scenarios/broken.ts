@@ -61,8 +61,8 @@ export const BROKEN: readonly Scenario[] = [
       sabotaged(
         {
           file: "pipeline/outcome.ts",
-          find: "  while (batch.sent < requests.length) {",
-          replace: "  await settle(state, items, batch.pieces);\n  while (batch.sent < requests.length) {",
+          find: "  for (let first = true; batch.sent < requests.length; first = false) {",
+          replace: "  await settle(state, items, batch.pieces);\n  for (let first = true; batch.sent < requests.length; first = false) {",
         },
         /spans missing/,
       ),
