@@ -1,9 +1,17 @@
 import type { Encoding } from "../destinations/destination.ts";
 import type { Millis, RunKey } from "../model/run.ts";
 import type { SourceState } from "./source-state.ts";
-import type { DestinationState, RunPhase, WatchSummary } from "./store.ts";
+import type { DestinationState, RunPhase, Watch } from "./store.ts";
 
 /** What the store tells commands and metrics (`status`, `quarantine`, `verify`); the contract is store.ts. */
+
+export interface WatchSummary {
+  readonly reason: Watch["reason"];
+  readonly count: number;
+  readonly oldestCreatedAt: Millis;
+  /** When the first of them ended; of those that have not, or of which that is not known, when they were created. */
+  readonly oldestEndedAt: Millis;
+}
 
 export interface QuarantineFilter {
   readonly destination?: string;

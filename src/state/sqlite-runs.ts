@@ -1,18 +1,10 @@
 import { crc32 } from "node:zlib";
 import type { Millis, RunKey } from "../model/run.ts";
+import type { WatchSummary } from "./report.ts";
 import { idHash, originalId, storedId } from "./run-id.ts";
 import type { Database } from "./sqlite-database.ts";
 import { findSource } from "./sqlite-sources.ts";
-import {
-  MARKS_PER_WORD,
-  type Mark,
-  type RunPhase,
-  type RunRecord,
-  type TraceSize,
-  type Watch,
-  type WatchedRun,
-  type WatchSummary,
-} from "./store.ts";
+import { MARKS_PER_WORD, type Mark, type RunPhase, type RunRecord, type TraceSize, type Watch, type WatchedRun } from "./store.ts";
 
 /** Identities and what is asked for again: look-ups. Writing them is sqlite-commit.ts. */
 

@@ -2,7 +2,7 @@ import type { Encoding } from "../destinations/destination.ts";
 import type { MessageEvent } from "../model/event.ts";
 import type { Millis, RunKey } from "../model/run.ts";
 import type { Job, JobKind } from "./job.ts";
-import type { QuarantineEntry, QuarantineFilter, RunOutcomes, StoreSize, StoreStatus } from "./report.ts";
+import type { QuarantineEntry, QuarantineFilter, RunOutcomes, StoreSize, StoreStatus, WatchSummary } from "./report.ts";
 import type { SourceState } from "./source-state.ts";
 import type { RunEvents } from "./stored-event.ts";
 
@@ -148,14 +148,6 @@ export interface WatchedRun {
   readonly key: RunKey;
   readonly phase: RunPhase;
   readonly watch: Watch;
-}
-
-export interface WatchSummary {
-  readonly reason: Watch["reason"];
-  readonly count: number;
-  readonly oldestCreatedAt: Millis;
-  /** When the first of them ended; of those that have not, or of which that is not known, when they were created. */
-  readonly oldestEndedAt: Millis;
 }
 
 export interface PageCommit {
