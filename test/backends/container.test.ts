@@ -93,14 +93,14 @@ describe.skipIf(!container.ok)("the image", () => {
     try {
       await expect.poll(() => backend.spans.length, { timeout: 30_000 }).toBe(2);
       expect(await run(["healthcheck"], env)).toMatchObject({ code: 0 });
-      const pid = Number(readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, "utf8"));
+      const pid = childOf(daemon);
       expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^NSpid:\s+\d+\s+1$/m);
       expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Uid:\s+65532\s/m);
       process.kill(pid, "SIGTERM");
       expect(await once(daemon, "exit")).toEqual([0, null]);
       expect(await run(["healthcheck"], env)).toMatchObject({ code: 1 });
     } finally {
-      daemon.kill("SIGKILL");
+      killed(daemon);
       await Promise.all([api.close(), backend.close()]);
     }
   });
@@ -116,10 +116,24 @@ describe.skipIf(!container.ok)("the image", () => {
       await expect.poll(() => healthcheck(pid), { timeout: 30_000 }).toMatchObject({ code: 0, stdout: "0.0.0.0:9477 is alive\n" });
       expect(readFileSync(`/proc/${pid}/net/tcp`, "utf8")).toMatch(/ 00000000:2505 00000000:0000 0A /); // 9477, LISTEN
     } finally {
-      daemon.kill("SIGKILL");
+      killed(daemon);
     }
   });
 });
+
+/** The process behind `unshare`: the container's first one. NaN where there is none any more. */
+function childOf({ pid, exitCode, signalCode }: ChildProcess): number {
+  return exitCode === null && signalCode === null
+    ? Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8") || Number.NaN)
+    : Number.NaN;
+}
+
+/** The child first: having changed its user, it would outlive `unshare`. */
+function killed(daemon: ChildProcess): void {
+  const child = childOf(daemon);
+  if (!Number.isNaN(child)) process.kill(child, "SIGKILL");
+  daemon.kill("SIGKILL");
+}
 
 async function finished(child: ChildProcess) {
   const [[code], stdout, stderr] = await Promise.all([once(child, "exit"), text(child.stdout!), text(child.stderr!)]);
